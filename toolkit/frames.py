@@ -1,0 +1,111 @@
+"""The door: any frame in, polars inside, and a clear word when something is wrong with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from toolkit.errors import (
+    EmptyCohortError,
+    MissingValueError,
+    NegativeTimeError,
+    WrongTypeError,
+    unknown_column,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def to_lazy(data: Any) -> pl.LazyFrame:
+    """Return `data` as a polars LazyFrame; accepts polars and anything narwhals can read."""
+    if isinstance(data, pl.LazyFrame):
+        return data
+    if isinstance(data, pl.DataFrame):
+        return data.lazy()
+    import narwhals as nw
+
+    try:
+        frame = nw.from_native(data)
+    except TypeError as error:
+        raise WrongTypeError(
+            f"A {type(data).__name__} is not a data frame",
+            fix="pass a polars, pandas or pyarrow frame",
+        ) from error
+    eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    return pl.DataFrame(eager.to_arrow()).lazy()
+
+
+def to_frame(data: Any) -> pl.DataFrame:
+    """Return `data` as a polars DataFrame."""
+    return data if isinstance(data, pl.DataFrame) else to_lazy(data).collect()
+
+
+def as_columns(by: str | Sequence[str] | None) -> list[str]:
+    """Return the names in `by` as a list: None is no column, a string is one."""
+    if by is None:
+        return []
+    return [by] if isinstance(by, str) else list(by)
+
+
+def require_columns(frame: pl.LazyFrame | pl.DataFrame, *names: str, where: str = "the data") -> None:
+    """Raise `UnknownColumnError`, with the nearest name, unless all columns are there."""
+    known = frame.collect_schema().names()
+    for name in names:
+        if name not in known:
+            raise unknown_column(name, known, where=where)
+
+
+def rows_where(frame: pl.DataFrame, bad: pl.Expr, *, most: int = 5) -> tuple[int, str]:
+    """Count the rows where `bad` holds and name the first few by number (0-based), never by key."""
+    rows = frame.select(bad.fill_null(value=False).arg_true()).to_series()
+    named = ", ".join(str(row) for row in rows.head(most)) + (", …" if len(rows) > most else "")
+    return len(rows), f"{len(rows):,} of {frame.height:,} rows; first rows {named}"
+
+
+def require_no_nulls(frame: pl.DataFrame, *names: str) -> None:
+    """Raise `MissingValueError` where a column has nulls or NaN."""
+    for name in names:
+        bad = pl.col(name).is_null()
+        if frame.schema[name].is_float():
+            bad |= pl.col(name).is_nan()
+        count, where = rows_where(frame, bad)
+        if count:
+            raise MissingValueError(
+                f"Column {name!r} has missing values",
+                where=where,
+                fix="drop or fill these rows yourself, so that the choice is on record",
+            )
+
+
+def require_numeric(frame: pl.DataFrame, *names: str) -> None:
+    """Raise `WrongTypeError` unless the columns are numbers (booleans are not)."""
+    for name in names:
+        dtype = frame.schema[name]
+        if not dtype.is_numeric():
+            raise WrongTypeError(
+                f"Column {name!r} is {dtype}, not a number", fix="cast it to an integer or a float"
+            )
+
+
+def require_at_least(frame: pl.DataFrame, name: str, low: float = 0.0) -> None:
+    """Raise `NegativeTimeError` where a column is below `low` or not finite."""
+    bad = pl.col(name) < low
+    if frame.schema[name].is_float():
+        bad |= ~pl.col(name).is_finite()
+    count, where = rows_where(frame, bad)
+    if count:
+        raise NegativeTimeError(
+            f"Column {name!r} is below {low:g} or not finite",
+            where=where,
+            fix="durations and weights are finite and not negative; check how they were computed",
+        )
+
+
+def require_rows(frame: pl.DataFrame, what: str = "the data") -> None:
+    """Raise `EmptyCohortError` when there is no row."""
+    if frame.height == 0:
+        raise EmptyCohortError(
+            f"No rows in {what}", fix="check the filters and the window that made this frame"
+        )
