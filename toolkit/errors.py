@@ -134,7 +134,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
-def unknown_column(name: str, known: Sequence[str], *, where: str = "the data") -> UnknownColumnError:
+def unknown_column(
+    name: str, known: Sequence[str], *, where: str = "the data"
+) -> UnknownColumnError:
     """Build the error for a column that is not there, with the nearest name."""
     hint = nearest(name, known)
     listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")

@@ -49,7 +49,9 @@ def as_columns(by: str | Sequence[str] | None) -> list[str]:
     return [by] if isinstance(by, str) else list(by)
 
 
-def require_columns(frame: pl.LazyFrame | pl.DataFrame, *names: str, where: str = "the data") -> None:
+def require_columns(
+    frame: pl.LazyFrame | pl.DataFrame, *names: str, where: str = "the data"
+) -> None:
     """Raise `UnknownColumnError`, with the nearest name, unless all columns are there."""
     known = frame.collect_schema().names()
     for name in names:

@@ -44,13 +44,9 @@ def to_json(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset, range)):
         items = sorted(value) if isinstance(value, (set, frozenset)) else value
         return [to_json(item) for item in items]
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Path):
-        return value.as_posix()
-    if hasattr(value, "item"):  # a numpy scalar
-        return value.item()
-    return value
+    if isinstance(value, (date, Path)):
+        return value.isoformat() if isinstance(value, date) else value.as_posix()
+    return value.item() if hasattr(value, "item") else value  # a numpy scalar
 
 
 def write_json(path: Path, value: Any) -> None:

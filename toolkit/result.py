@@ -57,7 +57,9 @@ class Result(ABC):
         facts = [f"{key} = {meta[key]:,}" for key in ("n", "n_event") if key in meta]
         if facts:
             head.append(", ".join(facts))
-        head.extend(f"Dropped: {count:,} ({why})" for why, count in dict(meta.get("dropped", {})).items())
+        head.extend(
+            f"Dropped: {count:,} ({why})" for why, count in dict(meta.get("dropped", {})).items()
+        )
         head.extend(f"Note: {sentence}" for sentence in meta.get("warnings", ()))
         with pl.Config(tbl_rows=20, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
             body = str(self.tidy())

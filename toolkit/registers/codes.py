@@ -28,8 +28,17 @@ BENEFIT_START = (
     "disability_ended", "alimony_ended", "other_income_ended", "partner", "other",
 )  # fmt: skip
 
-#: Kind of job. Regular work excludes subsidised, sheltered (WSW) and legacy (WIW/ID) jobs: WWB art. 6.
-JOB_KIND = ("regular", "subsidised", "sheltered", "legacy_subsidised", "trainee", "director", "self_employed")
+#: Kind of job. Regular work excludes subsidised, sheltered (WSW) and legacy (WIW/ID) jobs
+#: (WWB art. 6).
+JOB_KIND = (
+    "regular",
+    "subsidised",
+    "sheltered",
+    "legacy_subsidised",
+    "trainee",
+    "director",
+    "self_employed",
+)
 CONTRACT = ("permanent", "temporary", "agency", "on_call")
 
 INSTRUMENT = (

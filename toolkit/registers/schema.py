@@ -26,7 +26,7 @@ class _Spell(dy.Schema):
 
 
 class Persons(dy.Schema):
-    """One row a person: what does not change. Origin is as CBS had it: native, western, non-western."""
+    """One row a person: what does not change. Origin as CBS had it then."""
 
     person = dy.Int64(primary_key=True)
     sex = dy.Enum(codes.SEX, nullable=False)
