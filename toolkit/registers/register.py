@@ -201,8 +201,11 @@ def from_frames(meta: Mapping[str, Any] | None = None, **tables: Any) -> Registe
         name: conform(to_lazy(tables[name]), name) if name in tables else empty(name)
         for name in TABLES
     }
-    persons = frames["persons"]["person"]
-    low, high = (int(persons.min()), int(persons.max()) + 1) if len(persons) else (0, 0)  # type: ignore[arg-type]
+    keys = pl.concat(frames[name]["person"] for name in PERSON_TABLES)
+    span = keys.min(), keys.max()
+    low, high = (
+        (span[0], span[1] + 1) if isinstance(span[0], int) and isinstance(span[1], int) else (0, 0)
+    )
     return Register(
         tables={
             name: (frame.sort("person") if name in PERSON_TABLES else frame).lazy()
@@ -235,7 +238,7 @@ def conform(frame: pl.LazyFrame, table: str) -> pl.DataFrame:
         series = eager[name]
         if isinstance(dtype, pl.Enum):
             series = series.cast(pl.String)
-            outside = series.is_not_null() & ~series.is_in(dtype.categories)
+            outside = series.is_not_null() & ~series.is_in(dtype.categories.to_list())
             if outside.any():
                 raise unknown_codes(table, name, series.filter(outside), dtype)
         try:

@@ -106,10 +106,11 @@ def _check_persons_known(
     frame: pl.DataFrame, persons: pl.DataFrame, table: str, index: int
 ) -> None:
     if table != "persons":
+        known = persons.select("person", known=pl.lit(value=True))
         _fail(
             OrphanPersonError, "A person is not in table 'persons'", table, index,
             frame.select("person")
-            .join(persons.select("person", known=pl.lit(value=True)), on="person", how="left", maintain_order="left")
+            .join(known, on="person", how="left", maintain_order="left")
             .get_column("known")
             .is_null(),
             "deliver the person table for the same population",
