@@ -1,8 +1,9 @@
 """Canonical tables of a register: their schemas and codes, the store, and what makes them valid."""
 
+from toolkit.registers.ingest import ingest
 from toolkit.registers.register import Partition, Register, from_frames
 from toolkit.registers.store import StoreWriter
 from toolkit.registers.store import open_store as open  # noqa: A004 (`registers.open` is the promise)
 from toolkit.registers.validate import validate
 
-__all__ = ["Partition", "Register", "StoreWriter", "from_frames", "open", "validate"]
+__all__ = ["Partition", "Register", "StoreWriter", "from_frames", "ingest", "open", "validate"]
