@@ -1,0 +1,154 @@
+"""The infinitesimal jackknife: the variance Σ v U² of a curve, from cells instead of rows.
+
+U is the influence of one unit, the derivative of the estimate to its weight; units of one cell
+(same group, entry, exit, cause) share it. v is the cell's number of units, or the sum of their
+squared weights. Units that have left move with the curve in a known way, so running sums of v, and
+of v times what is fixed at entry and exit, are enough for every time at once.
+
+With dN_i, y_i a unit's event and at-risk indicators, S = ∏ (1 - d/n) and F_k = Σ S(s-) d_k/n:
+
+    ∂ log S(t) = Σ_{s ≤ t} [ y_i d / (n (n - d)) - dN_i / (n - d) ]
+    ∂ F_k(t)   = Σ_{s ≤ t} [ ∂S(s-) d_k/n + S(s-) (dN_ik - y_i d_k/n) / n ]
+
+(Jaeckel 1972; for survival curves Therneau and Grambsch 2000, §2.2.) Without left truncation and
+with frequency weights the sums telescope to the delta method: Greenwood's formula for S.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from toolkit.survival.segments import Steps, add_up, before, running_sum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from toolkit.survival.risk_table import RiskTable
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Influence:
+    """What the influences of all cells are made of; C cells, R table rows.
+
+    Attributes
+    ----------
+    units : (C,) array
+        v.
+    exit_row, entry_row : (C,) arrays
+        Table row of the exit; last row at or before the entry (-1: before the group's first).
+    growth : (R,) array
+        G(t) = Σ d / (n (n - d)), without the times at which the whole risk set leaves.
+    at_entry : (C,) array
+        G at the entry.
+    after : (C,) array
+        ∂ log S from the exit on.
+    """
+
+    units: Floats
+    exit_row: Ints
+    entry_row: Ints
+    growth: Floats
+    at_entry: Floats
+    after: Floats
+
+
+def influence(table: RiskTable) -> Influence:
+    """Work out the parts of the influences."""
+    cells = table.cells
+    events = table.events
+    stay = table.n_risk - events
+    lasting = stay > 0  # where all leave, S is 0 from there on and has no influence left
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = running_sum(np.where(lasting, events / (table.n_risk * stay), 0.0), table.group)
+        jump = np.where(lasting, 1 / stay, 0.0)
+    steps = Steps(table.group, table.time)
+    exit_row = steps.last(cells.group, cells.time)
+    if cells.entry is None:
+        entry_row = np.full(len(exit_row), -1)
+    else:
+        entry_row = steps.last(cells.group, cells.entry)
+        entry_row = np.where(entry_row >= table.first[cells.group], entry_row, -1)
+    at_entry = value_at(growth, entry_row)
+    return Influence(
+        units=cells.n_squared,
+        exit_row=exit_row,
+        entry_row=entry_row,
+        growth=growth,
+        at_entry=at_entry,
+        after=growth[exit_row] - at_entry - (cells.event > 0) * jump[exit_row],
+    )
+
+
+def value_at(values: Floats, row: Ints) -> Floats:
+    """Return a running sum at table rows, 0 before the first."""
+    return np.where(row >= 0, values[row], 0.0)
+
+
+def survival_variance(table: RiskTable, survival: Floats) -> Floats:
+    """Return the variance of S at every table row, (R,); 0 where S is 0."""
+    parts = influence(table)
+    gone = _sum_left(table, parts, parts.units * parts.after**2)
+    there = [_sum_at_risk(table, parts, parts.units * parts.at_entry**power) for power in range(3)]
+    growth = parts.growth
+    still = growth**2 * there[0] - 2 * growth * there[1] + there[2]
+    return survival**2 * np.maximum(gone + still, 0.0)
+
+
+def incidence_variance(table: RiskTable, survival: Floats, incidence: Floats) -> Floats:
+    """Return the variance of every F_k at every table row, (R, K)."""
+    parts = influence(table)
+    ahead = before(survival, table.group, 1.0)  # S(t-)
+    growth_before = before(parts.growth, table.group, 0.0)
+    columns = [
+        _one_cause(table, parts, incidence[:, k], ahead, growth_before, k)
+        for k in range(incidence.shape[1])
+    ]
+    return np.column_stack(columns) if columns else np.zeros_like(incidence)
+
+
+def _one_cause(
+    table: RiskTable, parts: Influence, f: Floats, ahead: Floats, growth_before: Floats, k: int
+) -> Floats:
+    v, x, after = parts.units, parts.at_entry, parts.after
+    hazard = table.n_event[:, k] / table.n_risk
+    drift = running_sum(ahead * hazard * (growth_before - 1 / table.n_risk), table.group)
+    # at risk at t: U = drift(t) + y - x F(t), with x = G and y fixed at entry
+    y = x * value_at(f, parts.entry_row) - value_at(drift, parts.entry_row)
+    out = parts.exit_row
+    own = (table.cells.event == k + 1) * (ahead / table.n_risk)[out]
+    # left: U = fixed + after F(t)
+    fixed = drift[out] + y - x * f[out] + own - after * f[out]
+    left = [
+        _sum_left(table, parts, term) for term in (v * fixed**2, v * fixed * after, v * after**2)
+    ]
+    gone = left[0] + 2 * f * left[1] + f**2 * left[2]
+    one, sx, sy, sxx, sxy, syy = (
+        _sum_at_risk(table, parts, term)
+        for term in (v, v * x, v * y, v * x * x, v * x * y, v * y * y)
+    )
+    still = drift**2 * one + syy + f**2 * sxx + 2 * drift * sy - 2 * drift * f * sx - 2 * f * sxy
+    return np.maximum(gone + still, 0.0)
+
+
+def _sum_left(table: RiskTable, parts: Influence, term: Floats) -> Floats:
+    """Sum over the cells that have left at or before each row's time."""
+    at = add_up(term, parts.exit_row, len(table.group))
+    return running_sum(at, table.group)
+
+
+def _sum_at_risk(table: RiskTable, parts: Influence, term: Floats) -> Floats:
+    """Sum over the cells at risk after each row's time: entered by then, and not yet left."""
+    n_rows = len(table.group)
+    at = add_up(term, parts.exit_row, n_rows)
+    if table.cells.entry is None:  # a sum from the end needs no subtraction
+        return running_sum(at, table.group, reverse=True) - at
+    early = parts.entry_row < 0
+    start = add_up(term[early], table.first[table.cells.group[early]], n_rows)
+    come = add_up(term[~early], parts.entry_row[~early], n_rows)
+    return running_sum(start + come - at, table.group)
