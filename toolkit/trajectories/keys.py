@@ -1,0 +1,139 @@
+"""One integer for a person (or group) and a day, so that one sort and one scan do the work.
+
+key = group × 2^18 + day, with day = days since 1970-01-01 + 2^16. Days from 1880 to 2148 lie in
+[2^15, 2^17); a spell that still runs ends on day `OPEN`. Keys of different groups are at least 2^17
+days apart, so a running maximum over a whole column never leaks from one group into the next.
+Months use the same key with their index in place of the day.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from toolkit.errors import MissingValueError, WrongTypeError
+from toolkit.frames import rows_where
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    IntArray = NDArray[np.int64]
+
+SHIFT = 18
+_ZERO = 1 << 16
+_LOW, _HIGH = 1 << 15, 1 << 17
+#: The day a running spell "ends" on: past every date.
+OPEN = _HIGH + (1 << 15)
+#: Gaps from here on would reach into the next group.
+MAX_GAP = 1 << 16
+_MAX_GROUP = 1 << 44
+_MASK = (1 << SHIFT) - 1
+
+
+def day_numbers(days: pl.Series, *, open_end: bool = False) -> pl.Series:
+    """Return Int64 day numbers of a Date column; with `open_end` a null is a running spell."""
+    if days.dtype != pl.Date:
+        raise WrongTypeError(
+            f"Column {days.name!r} is {days.dtype}, not a date", fix="cast it to pl.Date"
+        )
+    if not open_end and days.null_count():
+        _, where = rows_where(days.to_frame(), pl.col(days.name).is_null())
+        raise MissingValueError(
+            f"Column {days.name!r} has missing dates", where=where, fix="every spell has a start"
+        )
+    number = days.to_physical().cast(pl.Int64) + _ZERO
+    low, high = number.min(), number.max()
+    if (isinstance(low, int) and low < _LOW) or (isinstance(high, int) and high >= _HIGH):
+        raise WrongTypeError(
+            f"Column {days.name!r} has dates outside 1880 to 2148",
+            fix="use null, not a far date, for a spell that still runs",
+        )
+    return number.fill_null(OPEN) if open_end else number
+
+
+def day_number(day: Any) -> int:
+    """Return the day number of one date."""
+    return int(day_numbers(pl.Series("day", [day], dtype=pl.Date))[0])
+
+
+def to_dates(number: pl.Series) -> pl.Series:
+    """Turn day numbers back into dates; `OPEN` and beyond become null."""
+    days = (number - _ZERO).cast(pl.Int32).cast(pl.Date)
+    if len(number) and number.max() >= OPEN:  # type: ignore[operator]
+        return days.set(number >= OPEN, None)
+    return days
+
+
+def days_of(keys: pl.Series) -> pl.Series:
+    """Return the day numbers in packed keys."""
+    return keys & _MASK
+
+
+def pack(groups: pl.Series, numbers: pl.Series) -> pl.Series:
+    """Pack group numbers and day or month numbers into one Int64 key."""
+    return groups * (1 << SHIFT) + numbers
+
+
+def group_numbers(frames: Sequence[pl.DataFrame], by: Sequence[str]) -> list[pl.Series]:
+    """Number the groups of `by` alike in all frames, in the order of `by`.
+
+    One integer column is its own number; an integer with one Enum takes both in one; anything
+    else is ranked.
+
+    Raises
+    ------
+    MissingValueError
+        When a `by` column has nulls.
+    """
+    for frame in frames:
+        for name in by:
+            if frame[name].null_count():
+                _, where = rows_where(frame, pl.col(name).is_null())
+                raise MissingValueError(
+                    f"Column {name!r} has missing values",
+                    where=where,
+                    fix="spells need to be told apart by it; fill or drop these rows yourself",
+                )
+    direct = [_direct(frame, by) for frame in frames]
+    if all(series is not None for series in direct):
+        return [series for series in direct if series is not None]
+    together = pl.concat([frame.select(by) for frame in frames])
+    names = together.unique().sort(by).with_row_index("_group")
+    numbers = (
+        together.join(names, on=list(by), how="left", maintain_order="left")
+        .get_column("_group")
+        .cast(pl.Int64)
+    )
+    out, at = [], 0
+    for frame in frames:
+        out.append(numbers.slice(at, frame.height))
+        at += frame.height
+    return out
+
+
+def _direct(frame: pl.DataFrame, by: Sequence[str]) -> pl.Series | None:
+    """Group numbers without a look at the other rows, or None when that cannot be."""
+    if not by:
+        return pl.Series("_group", np.zeros(frame.height, np.int64))
+    whole = frame[by[0]]
+    if not whole.dtype.is_integer() or len(by) > 2:
+        return None
+    number, width = whole.cast(pl.Int64), 1
+    if len(by) == 2:
+        second = frame.schema[by[1]]
+        if not isinstance(second, pl.Enum):
+            return None
+        width = len(second.categories)
+        number = number * width + frame[by[1]].to_physical().cast(pl.Int64)
+    low, high = number.min(), number.max()
+    inside = low is None or (low > -_MAX_GROUP and high < _MAX_GROUP)  # type: ignore[operator]
+    return number if inside else None
+
+
+def last_at_or_before(keys: IntArray, asked: IntArray) -> IntArray:
+    """Return the position of the last sorted key <= each asked key, −1 where there is none."""
+    return np.searchsorted(keys, asked, side="right") - 1
