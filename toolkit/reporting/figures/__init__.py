@@ -1,0 +1,21 @@
+"""One function a figure type; each takes a tidy frame and returns axes."""
+
+from toolkit.reporting.figures.bars import bars
+from toolkit.reporting.figures.canvas import Caption, Furniture, caption_of
+from toolkit.reporting.figures.flows import flows
+from toolkit.reporting.figures.incidence import cumulative_incidence
+from toolkit.reporting.figures.selection import selection
+from toolkit.reporting.figures.states import state_distribution
+from toolkit.reporting.figures.survival import survival
+
+__all__ = [
+    "Caption",
+    "Furniture",
+    "bars",
+    "caption_of",
+    "cumulative_incidence",
+    "flows",
+    "selection",
+    "state_distribution",
+    "survival",
+]

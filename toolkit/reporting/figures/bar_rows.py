@@ -1,0 +1,158 @@
+"""Rows of a bar figure: names left, numbers right, and the height that follows from them.
+
+The y axis of such a figure is in points from its top, so that rows are as high as their text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from toolkit.reporting import palette
+from toolkit.reporting.figures.text import LEADING, cut, put, text_width
+from toolkit.reporting.labels import format_count, label
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from toolkit.reporting.figures.canvas import Canvas
+
+_GAP = 7.0
+
+
+@dataclass(frozen=True)
+class Point:
+    """One estimate of a row."""
+
+    estimate: float | None
+    low: float | None = None
+    high: float | None = None
+    published: float | None = None
+    n: float | None = None
+    series: int = 0
+
+
+@dataclass
+class Row:
+    """One line of the figure: its name, its heading, its estimates."""
+
+    name: str
+    heading: str | None = None
+    total: bool = False
+    points: list[Point] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Column:
+    """Numbers right of the axes: a head and, by row, one text a point."""
+
+    head: str
+    texts: list[list[str]]
+    width: float
+    coloured: bool = False
+
+
+@dataclass(frozen=True)
+class RowLayout:
+    """Where every row stands, and what is written beside it."""
+
+    middles: list[float]
+    names: list[tuple[str, ...]]
+    headings: list[tuple[float, str]]
+    columns: list[Column]
+    pitch: float
+
+
+def lay_out_rows(
+    canvas: Canvas, rows: Sequence[Row], words: Callable[[float | None], str], *, value_head: str
+) -> RowLayout:
+    """Set the height of the axes and the room beside them; return where rows stand."""
+    size = canvas.sizes.label
+    room = canvas.width * (0.37 if canvas.narrow else 0.34)
+    indent = 6.0 if any(row.heading for row in rows) else 0.0
+    names = [cut(row.name, room - indent, size, "bold" if row.total else "normal") for row in rows]
+    pitch = size * 1.3
+    y, middles, headings, before = 0.0, [], [], None
+    for row, lines in zip(rows, names, strict=True):
+        if row.heading != before:
+            y += size * (0.5 if middles else 0.0)
+            if row.heading:
+                headings.append((y + size * 0.75, row.heading))
+                y += size * 1.65
+            before = row.heading
+        high = max(len(lines) * LEADING * size, len(row.points) * pitch) + size * 0.45
+        middles.append(y + high / 2)
+        y += high
+        if row.total:
+            y += size * 0.4
+    canvas.ax.set_ylim(y, 0.0)
+    canvas.plot_height = y
+    widest = [text_width(line, size, "bold") for lines in names for line in lines]
+    widest += [text_width(text, size, "bold") - indent for _, text in headings]
+    canvas.left = max(max(widest) + indent + _GAP, 0.0)
+    columns = _columns(canvas, rows, words, value_head)
+    canvas.right = sum(column.width for column in columns)
+    canvas.above += LEADING * size + 2.0
+    return RowLayout(middles, names, headings, columns, pitch)
+
+
+def _columns(
+    canvas: Canvas, rows: Sequence[Row], words: Callable[[float | None], str], value_head: str
+) -> list[Column]:
+    size = canvas.sizes.label
+    points = [point for row in rows for point in row.points]
+    several = any(len(row.points) > 1 for row in rows)
+    parts: list[tuple[str, list[list[str]], bool]] = [
+        (value_head, [[words(p.estimate) for p in row.points] for row in rows], several)
+    ]
+    if any(point.published is not None for point in points):
+        head = "◇ " + label("word.published_short" if canvas.narrow else "word.published")
+        shown = [
+            ["" if p.published is None else words(p.published) for p in r.points] for r in rows
+        ]
+        parts.append((head, shown, False))
+    if any(point.n is not None for point in points):
+        shown = [["" if p.n is None else format_count(p.n) for p in r.points] for r in rows]
+        parts.append((label("word.n"), shown, False))
+    columns = []
+    for head, texts, coloured in parts:
+        widest = max(text_width(text, size, "bold") for row in texts for text in row)
+        columns.append(Column(head, texts, _GAP + max(widest, text_width(head, size)), coloured))
+    return columns
+
+
+def write_rows(canvas: Canvas, rows: Sequence[Row], layout: RowLayout) -> None:
+    """Write names, headings and numbers once the axes have their place."""
+
+    def write() -> None:
+        size, ax = canvas.sizes.label, canvas.ax
+        left, _, right, top = canvas.box()
+        start = left - canvas.left
+        indent = 6.0 if layout.headings else 0.0
+        for down, text in layout.headings:
+            put(ax, start, top - down, [text], size=size, colour=palette.INK, weight="bold")
+        for row, lines, down in zip(rows, layout.names, layout.middles, strict=True):
+            weight = "bold" if row.total else "normal"
+            inset = 0.0 if row.heading is None else indent
+            put(ax, start + inset, top - down, lines, size=size, colour=palette.INK, weight=weight)
+        edge = right
+        for column in layout.columns:
+            edge += column.width
+            put(ax, edge, top + LEADING * size * 0.6 + 2, [column.head], size=size,
+                colour=palette.SOFT, ha="right")  # fmt: skip
+            for row, texts, down in zip(rows, column.texts, layout.middles, strict=True):
+                weight = "bold" if row.total else "normal"
+                for index, text in enumerate(texts):
+                    if not text:
+                        continue
+                    look = palette.LINES[row.points[index].series]
+                    colour = palette.text_colour(look.colour) if column.coloured else palette.INK
+                    y = top - down - offset(index, len(texts), layout.pitch)
+                    put(ax, edge, y, [text], size=size, colour=colour, weight=weight, ha="right")
+
+    canvas.finishers.append(write)
+
+
+def offset(index: int, count: int, pitch: float) -> float:
+    """Return how far below the middle of its row a point stands."""
+    return (index - (count - 1) / 2) * pitch
