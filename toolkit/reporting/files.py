@@ -67,7 +67,7 @@ class TableFiles:
 
 
 def save_table(frame: Any, folder: Path | str, name: str) -> TableFiles:
-    """Write a frame as `name.csv` and `name.parquet`.
+    r"""Write a frame as `name.csv` and `name.parquet`.
 
     The CSV has commas between fields, decimal points and UTF-8, whatever the language of the
     report: files are for programs, formatted numbers for readers.

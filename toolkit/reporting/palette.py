@@ -27,6 +27,7 @@ STEEL = "#A9B4BF"
 
 #: Colours that are too light for text stand for these in labels (contrast with paper ≥ 4.5).
 _TEXT = {
+    PAPER: SOFT,
     ORANGE: "#A85A0C", SKY: "#2F74B5", SAND: "#7A642C", MIST: "#66727F", STEEL: "#66727F",
 }  # fmt: skip
 

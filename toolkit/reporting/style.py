@@ -43,7 +43,7 @@ def sizes_for(width: float) -> Sizes:
     return Sizes(number=6.5, title=8.2, subtitle=6.8, label=6.6, tick=6.6, note=6.5, line=1.2)
 
 
-def settings() -> dict[str, Any]:
+def settings() -> Any:
     """Return matplotlib's settings in the house style; DejaVu Sans ships with matplotlib."""
     return {
         "font.family": ["DejaVu Sans"],

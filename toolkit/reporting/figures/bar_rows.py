@@ -61,6 +61,9 @@ class RowLayout:
     headings: list[tuple[float, str]]
     columns: list[Column]
     pitch: float
+    name_middles: list[float]
+    above: bool
+    room: float
 
 
 def lay_out_rows(
@@ -68,32 +71,60 @@ def lay_out_rows(
 ) -> RowLayout:
     """Set the height of the axes and the room beside them; return where rows stand."""
     size = canvas.sizes.label
-    room = canvas.width * (0.37 if canvas.narrow else 0.34)
+    columns = _columns(canvas, rows, words, value_head)
+    canvas.right = sum(column.width for column in columns)
     indent = 6.0 if any(row.heading for row in rows) else 0.0
-    names = [cut(row.name, room - indent, size, "bold" if row.total else "normal") for row in rows]
+    room = canvas.width * 0.34
+    names = _names(rows, room - indent, size)
+    beside = (
+        max(text_width(line, size, "bold") for lines in names for line in lines) + indent + _GAP
+    )
+    whole = canvas.width - 8.0
+    # Half a page has no room for names beside the plot: they stand above their rows.
+    above = canvas.narrow and whole - canvas.right - beside < 0.4 * canvas.width
+    if above:
+        names = _names(rows, whole - canvas.right, size)
+    y = 0.0
+    middles: list[float] = []
+    name_middles: list[float] = []
+    headings: list[tuple[float, str]] = []
+    before: str | None = None
     pitch = size * 1.3
-    y, middles, headings, before = 0.0, [], [], None
     for row, lines in zip(rows, names, strict=True):
         if row.heading != before:
-            y += size * (0.5 if middles else 0.0)
+            y += size * (0.6 if middles else 0.0)
             if row.heading:
                 headings.append((y + size * 0.75, row.heading))
                 y += size * 1.65
             before = row.heading
-        high = max(len(lines) * LEADING * size, len(row.points) * pitch) + size * 0.45
-        middles.append(y + high / 2)
-        y += high
-        if row.total:
-            y += size * 0.4
+        text, marks = len(lines) * LEADING * size, len(row.points) * pitch
+        if above:
+            name_middles.append(y + text / 2)
+            middles.append(y + text + marks / 2)
+            high = text + marks + size * 0.35
+        else:
+            high = max(text, marks) + size * 0.45
+            name_middles.append(y + high / 2)
+            middles.append(y + high / 2)
+        y += high + (size * 0.4 if row.total else 0.0)
     canvas.ax.set_ylim(y, 0.0)
     canvas.plot_height = y
-    widest = [text_width(line, size, "bold") for lines in names for line in lines]
-    widest += [text_width(text, size, "bold") - indent for _, text in headings]
-    canvas.left = max(max(widest) + indent + _GAP, 0.0)
-    columns = _columns(canvas, rows, words, value_head)
-    canvas.right = sum(column.width for column in columns)
+    canvas.left = 0.0 if above else beside
     canvas.above += LEADING * size + 2.0
-    return RowLayout(middles, names, headings, columns, pitch)
+    return RowLayout(
+        middles,
+        names,
+        headings,
+        columns,
+        pitch,
+        name_middles,
+        above,
+        whole - canvas.right - canvas.left,
+    )
+
+
+def _names(rows: Sequence[Row], room: float, size: float) -> list[tuple[str, ...]]:
+    return [cut(row.name, room, size, "bold" if row.total else "normal") for row in rows]
 
 
 def _columns(
@@ -127,14 +158,33 @@ def write_rows(canvas: Canvas, rows: Sequence[Row], layout: RowLayout) -> None:
     def write() -> None:
         size, ax = canvas.sizes.label, canvas.ax
         left, _, right, top = canvas.box()
-        start = left - canvas.left
-        indent = 6.0 if layout.headings else 0.0
+        # Above their rows, names stand on the plot and off its zero line.
+        start = left + 3.0 if layout.above else 4.0 if canvas.own else left - canvas.left
+        indent = 6.0 if layout.headings and not layout.above else 0.0
         for down, text in layout.headings:
-            put(ax, start, top - down, [text], size=size, colour=palette.INK, weight="bold")
-        for row, lines, down in zip(rows, layout.names, layout.middles, strict=True):
+            put(
+                ax,
+                start,
+                top - down,
+                [text],
+                size=size,
+                colour=palette.INK,
+                weight="bold",
+                halo=layout.above,
+            )
+        for row, lines, down in zip(rows, layout.names, layout.name_middles, strict=True):
             weight = "bold" if row.total else "normal"
             inset = 0.0 if row.heading is None else indent
-            put(ax, start + inset, top - down, lines, size=size, colour=palette.INK, weight=weight)
+            put(
+                ax,
+                start + inset,
+                top - down,
+                lines,
+                size=size,
+                colour=palette.INK,
+                weight=weight,
+                halo=layout.above,
+            )
         edge = right
         for column in layout.columns:
             edge += column.width

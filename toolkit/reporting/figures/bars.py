@@ -92,7 +92,7 @@ def bars(
     --------
     >>> import polars as pl
     >>> from toolkit.reporting import figures
-    >>> frame = pl.DataFrame({"group": ["male", "female"], "estimate": [0.8, 0.85], "n": [400, 500]})
+    >>> frame = pl.DataFrame({"group": ["male", "female"], "estimate": [0.8, 0.85], "n": [40, 50]})
     >>> ax = figures.bars(frame, title="Vrouwen blijven vaker aan het werk")
     """
     check_option("mark", mark, get_args(Mark))
@@ -120,7 +120,7 @@ def bars(
             looks = palette.LINES[: len(names)]
             keys = [name_of(series, name, labels) for name in names]
             write_keys(canvas, [(key, look.colour) for key, look in zip(keys, looks, strict=True)])
-        _axis(canvas, rows, mark, unit, x_label)
+        _axis(canvas, rows, layout.room, mark, unit, x_label)
         _draw(canvas, rows, layout, mark)
         write_rows(canvas, rows, layout)
         if any(point.low is not None for row in rows for point in row.points):
@@ -174,12 +174,14 @@ def _rows(
                 published=record[published] if published is not None else None,
                 n=record[n] if n is not None and n in columns else None,
                 series=names.index(name),
-            )  # fmt: skip
+            )
         )
     return list(rows.values()), names
 
 
-def _axis(canvas: Canvas, rows: list[Row], mark: Mark, unit: Unit, x_label: str | None) -> None:
+def _axis(
+    canvas: Canvas, rows: list[Row], room: float, mark: Mark, unit: Unit, x_label: str | None
+) -> None:
     values = [
         float(value)
         for row in rows
@@ -193,7 +195,8 @@ def _axis(canvas: Canvas, rows: list[Row], mark: Mark, unit: Unit, x_label: str 
     from_zero = mark == "bar" or unit != "number"
     low = min(*values, 0.0) if from_zero else min(values)
     high = max(*values, 0.0) if from_zero else max(values)
-    ticks = steps_between(low, high if high > low else low + 1, 3 if canvas.narrow else 6)
+    most = min(max(int(room / (canvas.sizes.tick * 4.5)), 2), 6)
+    ticks = steps_between(low, high if high > low else low + 1, most)
     write = {"share": percent_axis, "points": point_axis, "number": number_axis}[unit]
     write(canvas.ax, ticks, which="x")
     ax = canvas.ax
@@ -211,7 +214,7 @@ def _draw(canvas: Canvas, rows: list[Row], layout: RowLayout, mark: Mark) -> Non
     from matplotlib import patheffects
 
     ax, size = canvas.ax, canvas.sizes.label
-    halo = [patheffects.withStroke(linewidth=2.4, foreground=palette.PAPER)]
+    halo = [patheffects.withStroke(linewidth=2.9, foreground=palette.PAPER)]
     has_total = any(row.total for row in rows)
     for row, middle in zip(rows, layout.middles, strict=True):
         several = len(row.points) > 1

@@ -151,7 +151,7 @@ def open_canvas(furniture: Furniture, *, height: tuple[float, float]) -> Canvas:
     unknown = set(furniture) - set(Furniture.__annotations__)
     if unknown:
         raise CallError(
-            f"Unknown argument {sorted(unknown)[0]!r}",
+            f"Unknown argument {min(unknown)!r}",
             where="a figure function",
             fix=f"the furniture is {', '.join(Furniture.__annotations__)}",
         )

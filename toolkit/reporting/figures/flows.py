@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Any, Unpack
 
 import polars as pl
@@ -20,6 +19,7 @@ from toolkit.reporting.style import style
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from matplotlib.axes import Axes
 
@@ -147,26 +147,25 @@ def _line(
 
 def _year_axis(canvas: Canvas, first: date, last: date) -> None:
     """Put years at their January; every second or fifth where they would touch."""
-    import matplotlib.dates as mdates
+    from matplotlib.dates import date2num
 
     years = list(range(first.year + (first.month > 1), last.year + 1))
     each = text_width("2000", canvas.sizes.tick) + 5.0
     most = max(int(canvas.width * 0.62 / each), 2)
     step = next((s for s in (1, 2, 5, 10) if len(years) / s <= most), 20)
-    shown = [year for year in years if (year - years[0]) % step == 0] if years else []
-    start = first.replace
-    ticks = [mdates.date2num(start(year=year, month=1, day=1)) for year in shown]
-    canvas.ax.set_xlim(mdates.date2num(first), mdates.date2num(last))
+    shown = [year for year in years if year % step == 0]
+    ticks = [float(date2num(first.replace(year=year, month=1, day=1))) for year in shown]
+    canvas.ax.set_xlim(float(date2num(first)), float(date2num(last)))
     canvas.ax.xaxis.set_ticks(ticks)
     canvas.ax.xaxis.set_ticklabels([str(year) for year in shown])
 
 
 def _periods(canvas: Canvas, periods: Sequence[tuple[date, date, str]]) -> None:
-    import matplotlib.dates as mdates
+    from matplotlib.dates import date2num
 
     size = canvas.sizes.label
     for start, end, words in periods:
-        low, high = mdates.date2num(start), mdates.date2num(end)
+        low, high = float(date2num(start)), float(date2num(end))
         canvas.ax.axvspan(low, high, color=palette.MIST, alpha=0.7, linewidth=0, zorder=0.5)
 
         def write(low: float = low, high: float = high, words: str = words) -> None:

@@ -48,7 +48,8 @@ def cumulative_incidence(
     cause : str
         Column with the destinations; code names are translated.
     order : sequence of str, optional
-        Destinations from the bottom up; without it by size at the end, the largest below.
+        Destinations from the bottom up; without it by size at the end, the largest
+        below and `other` on top.
     rest : str, optional
         Name for the part that has not left; it fills the figure up to 100%.
     at_risk : bool
@@ -77,7 +78,8 @@ def cumulative_incidence(
     >>> import polars as pl
     >>> from toolkit.reporting import figures
     >>> tidy = pl.DataFrame(
-    ...     {"cause": ["work", "other"] * 2, "time": [1, 1, 2, 2], "estimate": [0.1, 0.05, 0.2, 0.1]}
+    ...     {"cause": ["work", "other"] * 2, "time": [1, 1, 2, 2],
+    ...      "estimate": [0.1, 0.05, 0.2, 0.1]}
     ... )
     >>> ax = figures.cumulative_incidence(tidy, rest="nog in de bijstand")
     """
@@ -110,28 +112,27 @@ def cumulative_incidence(
     with style():
         canvas = open_canvas(furniture, height=(165.0, 130.0))
         bounds = intervals and not canvas.narrow and {"conf_low", "conf_high"} <= set(frame.columns)
-        looks = palette.area_looks([*names, *([] if rest is None else ["_rest"])])
+        places = _digits(ends, digits) if bounds else digits
+        looks = palette.area_looks(names)
         areas = []
-        for name, height, look in zip(names, heights, looks, strict=False):
+        for name, height, look in zip(names, heights, looks, strict=True):
             row = ends.filter(pl.col(cause) == name).row(0, named=True)
-            value = format_percent(row["estimate"], digits)
+            value = format_percent(row["estimate"], places)
             if bounds and row["conf_low"] is not None:
-                low = format_percent(row["conf_low"], digits).removesuffix("%")
-                interval = label(
-                    "number.interval", low=low, high=format_percent(row["conf_high"], digits)
-                )
+                low, high = (format_percent(row[key], places) for key in ("conf_low", "conf_high"))
+                interval = label("number.interval", low=low.removesuffix("%"), high=high)
                 value = f"{value}\u00a0({interval})"
             shown = name_of("destination", name, labels)
             areas.append(Area(shown, height, look, value))
         if rest is not None:
             left = 1 - np.sum(heights, axis=0)
             areas.append(
-                Area(rest, left, palette.AreaLook(palette.MIST), format_percent(left[-1], digits))
+                Area(rest, left, palette.AreaLook(palette.PAPER), format_percent(left[-1], places))
             )
-        draw_stack(canvas, x, areas, steps=True)
         top = 1.0 if rest is not None else max(float(np.max(np.sum(heights, axis=0))), 0.01)
         _share_axis(canvas.ax, top, narrow=canvas.narrow)
         ticks = month_axis(canvas.ax, last, narrow=canvas.narrow)
+        draw_stack(canvas, x, areas, steps=True)
         canvas.ax.set_xlabel(x_label or label("axis.months_on_benefit"), size=canvas.sizes.label)
         if bounds:
             canvas.sentences.append(label("note.rest"))
@@ -149,15 +150,26 @@ def _share_axis(ax: Axes, top: float, *, narrow: bool) -> None:
     percent_axis(ax, steps_between(0.0, top, 5 if narrow else 6))
 
 
+def _digits(ends: pl.DataFrame, digits: int) -> int:
+    """Return the decimals at which no interval's bounds look the same: one more at most."""
+    rows = ends.drop_nulls(["conf_low", "conf_high"]).iter_rows(named=True)
+    alike = any(
+        format_percent(row["conf_low"], digits) == format_percent(row["conf_high"], digits)
+        for row in rows
+        if row["conf_low"] < row["conf_high"]
+    )
+    return digits + 1 if alike else digits
+
+
 def _last_rows(frame: pl.DataFrame, cause: str, last: float) -> pl.DataFrame:
-    """Return each destination's last row up to the horizon, the largest first."""
+    """Return each destination's last row up to the horizon: the largest first, 'other' last."""
     ends = (
         frame.filter(pl.col("time") <= last)
         .sort("time")
         .group_by(cause, maintain_order=True)
         .last()
     )
-    return ends.sort("estimate", descending=True)
+    return ends.sort(pl.col(cause) == "other", -pl.col("estimate"))
 
 
 def _on_grid(part: pl.DataFrame, x: np.ndarray[Any, np.dtype[np.float64]]) -> Any:

@@ -39,7 +39,7 @@ def write_keys(canvas: Canvas, keys: Sequence[tuple[str, str]]) -> None:
 
         width, height = canvas.figure.get_size_inches() * 72
         left, _, _, top = canvas.box()
-        start = max(left - canvas.left, 4.0) if canvas.own else left
+        start = 4.0 if canvas.own else left
         for index, line in enumerate(lines):
             y = top + base + (len(lines) - index - 0.4) * LEADING * size + 2.0
             for name, colour, across in line:
@@ -51,7 +51,7 @@ def write_keys(canvas: Canvas, keys: Sequence[tuple[str, str]]) -> None:
                         side / height,
                         facecolor=colour,
                         edgecolor="none",
-                    )  # fmt: skip
+                    )
                 )
                 shade = palette.text_colour(colour)
                 put(canvas.ax, start + across + size * 1.3, y, [name], size=size, colour=shade)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -50,7 +51,7 @@ def write_numbers_at_risk(
     ]
     half = max((text_width(row[0], size) for row in words), default=0.0) / 2
     name_room = max(text_width(name, size) for name, _, _ in rows)
-    beside = name_room <= 0.19 * canvas.width
+    beside = name_room <= (0.12 if canvas.narrow else 0.19) * canvas.width
     canvas.left = max(canvas.left, half + (name_room + 5.0 if beside else 0.0))
     canvas.right = max(canvas.right, max(text_width(row[-1], size) for row in words) / 2)
     line = LEADING * size
@@ -65,10 +66,7 @@ def write_numbers_at_risk(
         scale = 72 / canvas.figure.dpi
         y = (under.y0 * scale if under is not None else bottom) - before - EM * size / 2
         room = min(
-            (
-                canvas.place(b, 0)[0] - canvas.place(a, 0)[0]
-                for a, b in zip(ticks, ticks[1:], strict=False)
-            ),
+            (canvas.place(b, 0)[0] - canvas.place(a, 0)[0] for a, b in pairwise(ticks)),
             default=1e9,
         )
         widest = max(text_width(word, size) for row in words for word in row)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Unpack
 
 from toolkit.errors import CallError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _INSET = 6.0
 _GAP = 15.0
+_BETWEEN = 10.0
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,14 @@ def selection(
     data = open_door(steps, where=where, need=(step, n), numbers=(n,))
     require_no_nulls(data, step, n)
     counts = [int(value) for value in data[n]]
-    if any(later > earlier for earlier, later in zip(counts, counts[1:], strict=False)):
+    if any(later > earlier for earlier, later in pairwise(counts)):
         raise CallError(
             "A step has more units than the one before", where=where, fix="order the steps"
         )
-    if branches and sum(count for _, count in branches) != counts[-1]:
+    branched = sum(count for _, count in branches)
+    if branches and branched != counts[-1]:
         raise CallError(
-            f"The branches add up to {sum(count for _, count in branches):,}, not to {counts[-1]:,}",
+            f"The branches add up to {branched:,}, not to {counts[-1]:,}",
             where=where,
             fix="name every group the last step divides into",
         )
@@ -103,7 +106,7 @@ class _Chart:
         self.canvas = canvas
         self.size = canvas.sizes.label
         self.width = canvas.width - 8.0 if canvas.own else canvas.width
-        self.main = self.width * (0.56 if canvas.narrow else 0.5)
+        self.main = self.width * 0.56 if canvas.narrow else (self.width - _BETWEEN) / 2
         self.side = self.width - self.main - (12.0 if canvas.narrow else 26.0)
         self.down = 0.0
 
@@ -138,15 +141,14 @@ class _Chart:
 
     def add_branches(self, branches: Sequence[tuple[str, int]]) -> None:
         """Lay out the groups at the foot side by side."""
-        between = 10.0
-        each = (self.width - between * (len(branches) - 1)) / len(branches)
+        each = (self.width - _BETWEEN * (len(branches) - 1)) / len(branches)
         boxes = [
             self._box(words, label("selection.left", n=format_count(count)), each)
             for words, count in branches
         ]
         fork = self.down + _GAP * 0.55
         foot = self.down + _GAP * 1.7
-        centres = [index * (each + between) + each / 2 for index in range(len(boxes))]
+        centres = [index * (each + _BETWEEN) + each / 2 for index in range(len(boxes))]
         self._line([self.main / 2, self.main / 2], [self.down, fork])
         self._line([min(*centres, self.main / 2), max(*centres, self.main / 2)], [fork, fork])
         tall = max(box.height for box in boxes)
@@ -188,7 +190,7 @@ class _Chart:
                 clip_on=False,
                 facecolor=palette.PAPER if soft else palette.WASH,
                 edgecolor=palette.STEEL if soft else palette.BLUE,
-            )  # fmt: skip
+            )
         )
 
         def write() -> None:

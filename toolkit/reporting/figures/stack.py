@@ -49,18 +49,21 @@ def draw_stack(
     bottom = np.zeros_like(x)
     labels = []
     for area, top in zip(areas, tops, strict=True):
+        # What has not left is paper: the grid shows through it.
+        rest = area.look.colour == palette.PAPER
+        fill = "none" if rest else area.look.colour
         canvas.ax.fill_between(
-            x, bottom, top, step="post" if steps else None, facecolor=area.look.colour,
+            x, bottom, top, step="post" if steps else None, facecolor=fill,
             hatch=area.look.hatch, edgecolor=palette.PAPER, linewidth=0.0, zorder=2,
         )  # fmt: skip
         # A white edge on top keeps neighbours apart where colours do not.
         canvas.ax.plot(
             x, top, drawstyle="steps-post" if steps else "default", color=palette.PAPER,
-            linewidth=0.7, zorder=2.2,
+            linewidth=0.0 if rest else 0.7, zorder=2.2,
         )  # fmt: skip
         seen = np.flatnonzero(np.isfinite(top))
         if seen.size:
             middle = float(bottom[seen[-1]] + top[seen[-1]]) / 2
             labels.append(EndLabel(middle, area.name, area.look.colour, area.value))
         bottom = top
-    label_ends(canvas, labels)
+    label_ends(canvas, labels, inline=True)

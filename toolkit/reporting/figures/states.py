@@ -107,11 +107,11 @@ def state_distribution(
             height = _heights(data.filter(pl.col(state) == name), month, share, x, set(months))
             value = format_percent(float(height[-1]), digits)
             areas.append(Area(name_of("state", name, labels), height, look, value))
-        draw_stack(canvas, x, areas, steps=False)
         percent_axis(
             canvas.ax, [0.0, 0.25, 0.5, 0.75, 1.0] if canvas.narrow else [0, 0.2, 0.4, 0.6, 0.8, 1]
         )
         month_axis(canvas.ax, float(x[-1]), first=float(x[0]), narrow=canvas.narrow)
+        draw_stack(canvas, x, areas, steps=False)
         canvas.ax.set_xlabel(x_label or label("axis.months_since_exit"), size=canvas.sizes.label)
         if missing:
             canvas.sentences.append(label("note.months_not_observed", months=name_runs(missing)))
@@ -134,7 +134,7 @@ def _heights(
     x: np.ndarray[Any, np.dtype[np.float64]],
     observed: set[int],
 ) -> Any:
-    """Return a state's shares along x: zero where the state is empty, NaN where nobody is observed."""
+    """Return a state's shares along x: zero where it is empty, NaN where nobody is observed."""
     found = dict(zip(part[month].to_list(), part[share].to_list(), strict=True))
     return np.array([(found.get(int(m)) or 0.0) if int(m) in observed else np.nan for m in x])
 

@@ -82,7 +82,7 @@ def cut(text: str, room: float, size: float, weight: str = "normal") -> tuple[st
 
 
 def balance(text: str, room: float, size: float, weight: str = "normal") -> tuple[str, ...]:
-    """Cut text into as few lines as `room` allows, of about the same length: no lonely last word."""
+    """Cut text into as few lines as `room` allows, of about the same length."""
     lines = cut(text, room, size, weight)
     low, high = room / 2, room
     while len(lines) > 1 and high - low > 1.0:
@@ -161,13 +161,20 @@ def put(
     colour: str,
     weight: str = "normal",
     ha: str = "left",
+    halo: bool = False,
 ) -> None:
-    """Write lines on the figure, centred on `y`; the place is in points from its lower left corner."""
+    """Write lines on the figure, centred on `y`; the place is in points from its lower left corner.
+
+    With a `halo` the paper shows around the letters, where they stand on lines of the plot.
+    """
+    from matplotlib import patheffects
+
     figure = ax.get_figure(root=True)
     width, height = figure.get_size_inches() * 72
     middle = y + ((len(lines) - 1) * LEADING / 2) * size - (_ASCENT - EM / 2) * size
+    effects = [patheffects.withStroke(linewidth=3.0, foreground=palette.PAPER)] if halo else None
     for index, line in enumerate(lines):
         figure.text(
             x / width, (middle - index * LEADING * size) / height, line,
-            size=size, color=colour, weight=weight, ha=ha, va="baseline",
+            size=size, color=colour, weight=weight, ha=ha, va="baseline", path_effects=effects,
         )  # fmt: skip

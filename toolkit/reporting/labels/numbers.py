@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from babel.dates import format_date as babel_date
 from babel.numbers import format_decimal
 
-from toolkit.reporting.language import current_language
 from toolkit.reporting.labels.lookup import label
+from toolkit.reporting.language import current_language
 
 if TYPE_CHECKING:
     from datetime import date
 
-_MINUS = "−"  # the sign of the axis; a hyphen is too short  # noqa: RUF001
+_MINUS = "−"  # a hyphen is too short
 
 
 def _locale() -> str:
