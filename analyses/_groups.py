@@ -1,0 +1,102 @@
+"""The groups studies split by, in words: bands of age and duration, codes as their labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from toolkit import reporting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from analyses._study import Study
+
+
+def add_groups(frame: pl.DataFrame, study: Study) -> pl.DataFrame:
+    """Add one ordered text column a breakdown, made from the attributes of `describe`.
+
+    Every row falls in one group of each breakdown: what is not known is a group of its own.
+    """
+    unknown = study.text("unknown")
+    bands = {
+        "by_age": ("age_at_exit", (27, 45), ("age_15", "age_27", "age_45")),
+        "by_duration": (
+            "months_on_benefit", (12, 36), ("duration_0", "duration_12", "duration_36"),
+        ),
+    }  # fmt: skip
+    columns = []
+    for name, (source, cuts, keys) in bands.items():
+        if source in frame.columns:
+            words = [study.text(key) for key in keys]
+            columns.append(
+                pl.col(source).cut(cuts, labels=words, left_closed=True).cast(pl.String)
+                .fill_null(unknown).cast(pl.Enum([*words, unknown])).alias(name)
+            )  # fmt: skip
+    for name, source in (
+        ("by_sex", "sex"),
+        ("by_origin", "origin"),
+        ("by_education", "education"),
+        ("by_size", "size_class"),
+        ("by_scheme", "scheme"),
+    ):
+        if source in frame.columns:
+            columns.append(_words(frame, study, source, unknown).alias(name))
+    if "with_programme" in frame.columns:
+        yes, no = study.text("with_programme"), study.text("without_programme")
+        columns.append(
+            pl.when("with_programme").then(pl.lit(yes)).otherwise(pl.lit(no))
+            .cast(pl.Enum([yes, no])).alias("by_programme")
+        )  # fmt: skip
+    return frame.with_columns(columns)
+
+
+def _words(frame: pl.DataFrame, study: Study, source: str, unknown: str) -> pl.Expr:
+    """Replace codes by their labels, in the order of the code list."""
+    dtype = frame.schema[source]
+    codes = dtype.categories.to_list() if isinstance(dtype, pl.Enum) else sorted(
+        frame[source].drop_nulls().cast(pl.String).unique()
+    )  # fmt: skip
+    with reporting.style(study.language):
+        words = {code: reporting.name_of(source, code) for code in codes}
+    return (
+        pl.col(source).cast(pl.String).replace_strict(words, default=unknown)
+        .fill_null(unknown).cast(pl.Enum([*words.values(), unknown]))
+    )  # fmt: skip
+
+
+def by_group(
+    frame: pl.DataFrame,
+    study: Study,
+    indicators: Callable[..., pl.DataFrame],
+    breakdowns: Sequence[str],
+    *,
+    measure: str,
+    horizon: int,
+) -> pl.DataFrame:
+    """Return one row a group of each breakdown, after a row for all: heading, group, estimate, n.
+
+    Parameters
+    ----------
+    frame : pl.DataFrame
+        Outcomes with the columns of `add_groups`.
+    indicators : callable
+        `(frame, by=…)` → indicators.
+    """
+    chosen = (pl.col("measure") == measure) & (pl.col("horizon") == horizon)
+    everybody = indicators(frame, by=None).filter(chosen).with_columns(
+        heading=pl.lit(""), group=pl.lit(study.text("all"))
+    )  # fmt: skip
+    parts = [everybody]
+    for name in breakdowns:
+        part = indicators(frame, by=name).filter(chosen).sort(name)
+        parts.append(
+            part.with_columns(heading=pl.lit(study.text(name)), group=pl.col(name).cast(pl.String))
+        )
+    columns = [
+        "heading", "group", "estimate", "conf_low", "conf_high", "n", "n_observed", "n_yes",
+        "measure", "horizon", "outcome", "denominator",
+    ]  # fmt: skip
+    # A share of fewer than ten exits says nothing and may not leave a secure room.
+    return pl.concat(part.select(columns) for part in parts).filter(pl.col("n_observed") >= 10)
