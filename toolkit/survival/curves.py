@@ -100,12 +100,12 @@ def first_below(table: RiskTable, curve: Floats, level: float) -> Floats:
 
 
 def describe(
-    table: RiskTable, *, estimand: str, method: str, variance: str, curve: Floats
+    table: RiskTable, *, estimand: str, method: str, variance: str, curve: Floats | None
 ) -> dict[str, Any]:
     """Return the `meta` of an estimate made from a risk table."""
     cells = table.cells
     warnings = []
-    if table.entered is not None:
+    if table.entered is not None and curve is not None:
         warnings = _thin_risk_sets(table, curve)
     dropped = {"weight is zero": cells.zero_weight} if cells.zero_weight else {}
     total = float(table.events.sum())

@@ -41,6 +41,8 @@ class KaplanMeier(Result):
         S(t) and its standard error; the latter is NaN where it does not exist (S = 0).
     conf_level, conf_type
         Of the intervals.
+    robust : bool
+        Standard errors are the infinitesimal jackknife's, for sampling weights.
     """
 
     table: RiskTable = field(repr=False)
@@ -48,6 +50,7 @@ class KaplanMeier(Result):
     std_error: Floats = field(repr=False)
     conf_level: float
     conf_type: ConfType
+    robust: bool = False
 
     def tidy(self) -> pl.DataFrame:
         """Return a row per group and distinct observed time.
@@ -124,10 +127,10 @@ class KaplanMeier(Result):
         Notes
         -----
         With A(t) the area from t to the horizon, the variance is Σ A(t)² d / (n (n - d)) over the
-        event times up to the horizon (Klein and Moeschberger 2003, eq. 4.5.2).
+        event times up to the horizon (Klein and Moeschberger 2003, eq. 4.5.2); with sampling weights it is the infinitesimal jackknife's.
         """
         table = self.table
-        area, std_error = restricted_mean(table, self.survival, horizon)
+        area, std_error = restricted_mean(table, self.survival, horizon, robust=self.robust)
         half = normal_quantile(self.conf_level) * std_error
         numbers = {"estimate": area, "std_error": std_error,
                    "conf_low": area - half, "conf_high": area + half}  # fmt: skip
@@ -254,7 +257,8 @@ def kaplan_meier(
         weighting=weight_type,
     )  # fmt: skip
     survival, greenwood = product_limit(table.n_risk, table.events, table.group)
-    if table.cells.weighted and weight_type == "sampling":
+    robust = table.cells.weighted and weight_type == "sampling"
+    if robust:
         variance = survival_variance(table, survival)
         how = "infinitesimal jackknife (sampling weights)"
     else:
@@ -274,6 +278,7 @@ def kaplan_meier(
         std_error=np.sqrt(variance),
         conf_level=conf_level,
         conf_type=conf_type,
+        robust=robust,
     )
 
 

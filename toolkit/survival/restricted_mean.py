@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import CallError, HorizonError
+from toolkit.survival.jackknife import mean_variance
 from toolkit.survival.segments import running_sum
 
 if TYPE_CHECKING:
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-def restricted_mean(table: RiskTable, survival: Floats, horizon: float) -> tuple[Floats, Floats]:
+def restricted_mean(
+    table: RiskTable, survival: Floats, horizon: float, *, robust: bool = False
+) -> tuple[Floats, Floats]:
     """Return the area under S from 0 to `horizon` and its standard error, both (G,).
 
     NaN for groups not observed up to the horizon. The variance is Σ A(t)² d / (n (n - d)) over
     the event times t before the horizon, with A(t) the area from t to the horizon (Klein and
     Moeschberger 2003, eq. 4.5.2); a time at which the curve falls to 0 has A = 0 and adds nothing.
+    With `robust` it is the infinitesimal jackknife's.
     """
     if not np.isfinite(horizon) or horizon <= 0:
         raise CallError(f"horizon={horizon!r} is not a time above 0", fix="for instance rmst(12)")
@@ -42,5 +46,6 @@ def restricted_mean(table: RiskTable, survival: Floats, horizon: float) -> tuple
     stay = table.n_risk - table.events
     with np.errstate(divide="ignore", invalid="ignore"):
         term = np.where(stay > 0, ahead**2 * table.events / (table.n_risk * stay), 0.0)
-    variance = table.per_group(term)  # ahead is 0 from the horizon on
+    # `ahead` is 0 from the horizon on
+    variance = mean_variance(table, survival, horizon) if robust else table.per_group(term)
     return np.where(known, area, np.nan), np.where(known, np.sqrt(variance), np.nan)

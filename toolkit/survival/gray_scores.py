@@ -1,0 +1,89 @@
+"""Gray's test in numbers: expected events and the variance of the scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from toolkit.survival.segments import before, running_sum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+def gray_scores(
+    *,
+    stratum: NDArray[np.int64],
+    risk: Floats,
+    own: Floats,
+    other: Floats,
+    event_free: Floats,
+    incidence: Floats,
+) -> tuple[Floats, Floats]:
+    """Return the expected events of the cause, (M, K), and the variance of the scores, (K, K).
+
+    Parameters
+    ----------
+    stratum : (M,) array
+        Stratum of each moment; moments are sorted by stratum and time.
+    risk, own, other : (M, K) arrays
+        At risk, events of the cause, and of other causes, by moment and group.
+    event_free, incidence : (M, K) arrays
+        S_k(t-), free of any event, and F_k(t-), incidence of the cause, just before the moment.
+
+    Notes
+    -----
+    Gray (1988), section 2, weight ρ = 0. With h_k = n_k / S_k(t-), the at-risk process of the
+    subdistribution is R_k = h_k (1 - F_k(t-)), and the score of group k is
+    Σ_t [ d_k - R_k d / ΣR ]. The pooled incidence is dF⁰ = d / Σh, its subdistribution hazard
+    dΓ⁰ = dF⁰ / (1 - F⁰(t-)). The influence on group k's score of an event in group r is
+
+        own cause:    D_kr(t) + [1 - (1 - F⁰(t)) / S_r(t)] [C_kr(∞) - C_kr(t)]
+        other cause:          - [(1 - F⁰(t)) / S_r(t)] [C_kr(∞) - C_kr(t)]
+
+    with D_kr = h_r ([k = r] - h_k / Σh) and C_kr(t) = Σ_{s ≤ t} D_kr dΓ⁰. The increments have
+    variance dF⁰ / h_r and dF_other,r / h_r. At tied events the own-cause variance is multiplied
+    by 1 - (d - 1) / (S_r(t-) Σh - 1) and the other by 1 - (d_r - 1) / (n_r - 1), the
+    finite-population correction that the log-rank test has too.
+    """
+    there = (risk > 0) & (event_free > 0)
+    h = np.divide(risk, event_free, out=np.zeros_like(risk), where=there)
+    at_risk = h * (1 - incidence)
+    d = own.sum(axis=1, keepdims=True)
+    expected = at_risk * _ratio(d, at_risk.sum(axis=1, keepdims=True))
+
+    total = h.sum(axis=1, keepdims=True)
+    share = _ratio(h, total)
+    pooled = _ratio(d, total)  # dF⁰
+    free = 1 - running_sum(pooled, stratum)
+    hazard = _ratio(pooled, before(free, stratum, 1.0))
+    # S_r just after the moment; where it comes to 0, C_kr has nothing left to come
+    after = event_free * (1 - _ratio(own + other, risk))
+    odds = np.where(after > 0, free / np.where(after > 0, after, 1.0), 1.0)
+    own_spread = _ratio(pooled, h) * _finite(d, event_free * total)
+    other_spread = event_free * _ratio(other, risk) * _ratio(1.0, h) * _finite(other, risk)
+
+    n_groups = risk.shape[1]
+    variance = np.zeros((n_groups, n_groups))
+    for r in range(n_groups):
+        weight = h[:, [r]] * ((np.arange(n_groups) == r) - share)
+        to_come = running_sum(weight * hazard, stratum, reverse=True) - weight * hazard
+        by_own = weight + (1 - odds[:, [r]]) * to_come
+        by_other = odds[:, [r]] * to_come
+        variance += by_own.T @ (own_spread[:, [r]] * by_own)
+        variance += by_other.T @ (other_spread[:, [r]] * by_other)
+    return expected, variance
+
+
+def _ratio(above: Floats | float, below: Floats) -> Floats:
+    """Return above / below, 0 where there is nothing below."""
+    return np.where(below > 0, above / np.where(below > 0, below, 1.0), 0.0)
+
+
+def _finite(events: Floats, n: Floats) -> Floats:
+    """Return the correction for `events` tied among `n`."""
+    tied = (events > 1) & (n > 1)
+    return np.where(tied, 1 - (events - 1) / np.where(tied, n - 1, 1.0), 1.0)

@@ -1,0 +1,323 @@
+"""Tests whether groups have the same hazard (log-rank) or incidence of a cause (Gray)."""
+
+from __future__ import annotations
+
+import time as clock
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from toolkit.errors import EmptyCohortError, unknown_option
+from toolkit.frames import as_columns
+from toolkit.result import Result
+from toolkit.survival.curves import describe
+from toolkit.survival.gray_scores import gray_scores
+from toolkit.survival.incidence import aalen_johansen
+from toolkit.survival.moments import Moments, line_up
+from toolkit.survival.risk_table import RiskTable, make_risk_table, table_from_cells
+from toolkit.survival.segments import add_up
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from toolkit.survival.counts import Weighting
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankTest(Result):
+    """A test whether K groups are alike; made by `logrank` and `gray`.
+
+    Attributes
+    ----------
+    statistic : float
+        χ², on `df` degrees of freedom.
+    df : int
+    p_value : float
+    groups : DataFrame
+        The K compared groups.
+    n : (K,) array
+        Rows per group.
+    observed, expected : (K,) arrays
+        Events, and events expected if the groups were alike.
+    variance : (K, K) array
+        Of observed - expected.
+    """
+
+    statistic: float
+    df: int
+    p_value: float
+    groups: pl.DataFrame = field(repr=False)
+    n: Floats = field(repr=False)
+    observed: Floats = field(repr=False)
+    expected: Floats = field(repr=False)
+    variance: Floats = field(repr=False)
+
+    def tidy(self) -> pl.DataFrame:
+        """Return a row per group: the `by` columns, `n, observed, expected`."""
+        return self.groups.with_columns(
+            n=pl.Series(self.n.astype(np.int64)),
+            observed=pl.Series(self.observed),
+            expected=pl.Series(self.expected),
+        )
+
+    def glance(self) -> pl.DataFrame:
+        """Return one row: `statistic, df, p_value, n, n_event, n_group, n_stratum`."""
+        return pl.DataFrame(
+            {
+                "statistic": [self.statistic],
+                "df": [self.df],
+                "p_value": [self.p_value],
+                "n": [int(self.n.sum())],
+                "n_event": [float(self.observed.sum())],
+                "n_group": [self.groups.height],
+                "n_stratum": [self.meta["n_stratum"]],
+            }
+        )
+
+    def summary(self) -> str:
+        """Return the test in a line, above the counts per group."""
+        line = f"χ² = {self.statistic:.4f} on {self.df} df, p = {self.p_value:.4g}"
+        return f"{line}\n{super().summary()}"
+
+
+def logrank(
+    data: Any,
+    *,
+    time: str,
+    event: str,
+    by: str | Sequence[str],
+    entry: str | None = None,
+    weights: str | None = None,
+    weight_type: Weighting = "frequency",
+    strata: str | Sequence[str] | None = None,
+) -> RankTest:
+    """Test whether groups have the same hazard.
+
+    Parameters
+    ----------
+    data, time, event, entry, weights
+        As in `kaplan_meier`.
+    by : str or sequence of str
+        Columns whose groups are compared, two or more.
+    weight_type : {"frequency", "sampling"}
+        ``frequency``: a row with weight w is w equal rows. ``sampling``: a row is one unit that
+        stands for w, for instance inverse-probability weights; the variance is that of Xie and
+        Liu (2005), of drawing the events at random from the risk set.
+    strata : str or sequence of str, optional
+        Groups are only compared within a stratum.
+
+    Returns
+    -------
+    RankTest
+
+    Raises
+    ------
+    toolkit.errors.ToolkitError
+        One of the family, for columns or values that cannot be used, fewer than two groups,
+        no events, or groups that are never at risk together.
+
+    Notes
+    -----
+    At each event time, with n_k of n at risk and d events, E_k = d n_k / n and
+    V_kl = d (n - d) / (n - 1) (n_k / n) ([k = l] - n_l / n) (Mantel 1966; Peto and Peto 1972);
+    summed over times and strata, χ² = (O - E)' V⁻ (O - E) on rank(V) degrees of freedom.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from toolkit import survival
+    >>> spells = pl.DataFrame(
+    ...     {"months": [1, 2, 3, 4, 5, 6], "left": [1, 1, 1, 1, 0, 1], "sex": list("mmfmff")}
+    ... )
+    >>> round(survival.logrank(spells, time="months", event="left", by="sex").statistic, 4)
+    2.5567
+    """
+    begin = clock.perf_counter()
+    groups, layers = as_columns(by), as_columns(strata)
+    table = make_risk_table(
+        data, time=time, event=event, entry=entry, by=[*layers, *groups], weights=weights,
+        weighting=weight_type,
+    )  # fmt: skip
+    _require_events(table.events, event)
+    moments = line_up(table, groups, layers)
+    observed = moments.events(table, table.events)
+    risk = moments.at_risk(table)
+    share = risk / risk.sum(axis=1, keepdims=True)
+    expected = share * observed.sum(axis=1, keepdims=True)
+    if table.cells.weighted and weight_type == "sampling":
+        variance = _drawing_variance(table, moments, share)
+        how = "Xie and Liu (sampling weights)"
+    else:
+        n, d = risk.sum(axis=1), observed.sum(axis=1)
+        # one person at risk, or fewer by fractional weights, cannot vary
+        spread = np.where(n > 1, d * (n - d) / np.where(n > 1, n - 1, 1), 0.0)
+        variance = np.diag(share.T @ spread) - share.T @ (spread[:, None] * share)
+        how = "hypergeometric" + (" on weighted counts" if table.cells.weighted else "")
+    meta = describe(
+        table,
+        estimand=f"equal hazards of {event} between groups of {', '.join(groups)}",
+        method="Log-rank test",
+        variance=how,
+        curve=None,
+    )
+    return _test(table, moments, observed, expected, variance, meta, begin)
+
+
+def gray(
+    data: Any,
+    *,
+    time: str,
+    event: str,
+    cause: Any,
+    by: str | Sequence[str],
+    strata: str | Sequence[str] | None = None,
+) -> RankTest:
+    """Test whether groups have the same cumulative incidence of a cause.
+
+    Parameters
+    ----------
+    data, time, event
+        As in `cumulative_incidence`.
+    cause
+        The cause whose incidence is compared; the others compete with it.
+    by, strata
+        As in `logrank`.
+
+    Returns
+    -------
+    RankTest
+
+    Raises
+    ------
+    toolkit.errors.ToolkitError
+        As `logrank`; also when `cause` does not occur in the data.
+
+    Notes
+    -----
+    Gray (1988), with ρ = 0; numbers as in `cmprsk`. See `toolkit.survival.gray_scores`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from toolkit import survival
+    >>> exits = pl.DataFrame(
+    ...     {"months": [1, 2, 3, 4, 5, 6], "to": [1, 1, 2, 1, 0, 1], "sex": list("mmfmff")}
+    ... )
+    >>> test = survival.gray(exits, time="months", event="to", cause=1, by="sex")
+    >>> round(test.statistic, 4), test.df
+    (4.7171, 1)
+    """
+    begin = clock.perf_counter()
+    groups, layers = as_columns(by), as_columns(strata)
+    table = make_risk_table(data, time=time, event=event, by=[*layers, *groups], competing=True)
+    known = table.causes.to_list()
+    if cause not in known or isinstance(cause, bool) != (table.causes.dtype == pl.Boolean):
+        _require_events(table.events, event)
+        raise unknown_option("cause", cause, [str(one) for one in known])
+    number = known.index(cause)
+    moments = line_up(table, groups, layers)
+    event_free, incidence = aalen_johansen(table)
+    own = moments.events(table, table.n_event[:, number])
+    expected, variance = gray_scores(
+        stratum=moments.stratum,
+        risk=moments.at_risk(table),
+        own=own,
+        other=moments.events(table, table.events) - own,
+        event_free=moments.just_before(table, event_free, 1.0),
+        incidence=moments.just_before(table, incidence[:, number], 0.0),
+    )
+    meta = describe(
+        table,
+        estimand=f"equal incidence of {cause} between groups of {', '.join(groups)}",
+        method="Gray's test",
+        variance="Gray, corrected for ties",
+        curve=None,
+    )
+    return _test(table, moments, own, expected, variance, meta, begin)
+
+
+def _drawing_variance(table: RiskTable, moments: Moments, share: Floats) -> Floats:
+    """Return the variance of weighted observed - expected, (K, K).
+
+    The d events among n at risk are a random draw; a unit i of group k adds
+    w_i ([k] - share_k) when drawn, which sums to 0 over the risk set.
+    """
+    cells = table.cells
+    plain = table_from_cells(replace(cells, n=cells.rows))
+    n = moments.at_risk(plain).sum(axis=1)
+    d = moments.events(plain, plain.events).sum(axis=1)
+    squares = moments.at_risk(table_from_cells(replace(cells, n=cells.n_squared)))
+    spread = np.where(n > 1, d * (n - d) / (n * np.where(n > 1, n - 1, 1)), 0.0)
+    cross = share.T @ (spread[:, None] * squares)
+    both = share.T @ ((spread * squares.sum(axis=1))[:, None] * share)
+    variance: Floats = np.diag(squares.T @ spread) - cross - cross.T + both
+    return variance
+
+
+def _require_events(events: Floats, name: str) -> None:
+    if not events.sum() > 0:
+        raise EmptyCohortError(
+            f"Nobody in {name!r} had an event, so there is nothing to compare",
+            fix="check its coding: 0 is censored",
+        )
+
+
+def _test(
+    table: RiskTable,
+    moments: Moments,
+    observed: Floats,
+    expected: Floats,
+    variance: Floats,
+    meta: dict[str, Any],
+    begin: float,
+) -> RankTest:
+    """Sum over the moments and test."""
+    from scipy.special import chdtrc
+
+    seen, hoped = observed.sum(axis=0), expected.sum(axis=0)
+    statistic, df = quadratic_form(seen - hoped, variance)
+    if df == 0:
+        raise EmptyCohortError(
+            "The groups are never at risk together, so they cannot be compared",
+            fix="check the groups, the strata and the entry times",
+        )
+    return RankTest(
+        meta=meta
+        | {
+            "n_event": float(seen.sum()) if table.cells.weighted else round(seen.sum()),
+            "n_stratum": moments.n_stratum,
+            "wall_time": clock.perf_counter() - begin,
+        },
+        statistic=statistic,
+        df=df,
+        p_value=float(chdtrc(df, statistic)),
+        groups=moments.compared,
+        n=add_up(table.rows, moments.group_of, moments.shape[1]),
+        observed=seen,
+        expected=hoped,
+        variance=variance,
+    )
+
+
+def quadratic_form(score: Floats, variance: Floats) -> tuple[float, int]:
+    """Return score' variance⁻ score and the rank of the variance.
+
+    Scores add up to 0, so the variance is singular; which generalised inverse is used does not
+    matter. Groups without variance are left out, the others brought to one scale before the rank
+    is judged, so that a group of ten beside one of a million counts.
+    """
+    scale = np.sqrt(np.maximum(np.diag(variance), 0.0))
+    used = scale > 1e-12 * max(float(scale.max()), 1.0)
+    if not used.any():
+        return 0.0, 0
+    standard = variance[np.ix_(used, used)] / np.outer(scale[used], scale[used])
+    values, vectors = np.linalg.eigh(standard)
+    real = values > 1e-10 * values[-1]
+    turned = vectors[:, real].T @ (score[used] / scale[used])
+    return float(np.sum(turned**2 / values[real])), int(real.sum())
