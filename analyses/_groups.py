@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from toolkit import reporting
+from toolkit import reporting, trajectories
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from analyses._study import Study
+    from toolkit.trajectories import Definition
+
+#: A share of fewer exits than this says nothing, and may not leave a secure room.
+SMALLEST = 10
 
 
 def add_groups(frame: pl.DataFrame, study: Study) -> pl.DataFrame:
@@ -69,28 +73,34 @@ def _words(frame: pl.DataFrame, study: Study, source: str, unknown: str) -> pl.E
 def by_group(
     frame: pl.DataFrame,
     study: Study,
-    indicators: Callable[..., pl.DataFrame],
+    definition: Definition,
     breakdowns: Sequence[str],
     *,
     measure: str,
     horizon: int,
 ) -> pl.DataFrame:
-    """Return one row a group of each breakdown, after a row for all: heading, group, estimate, n.
+    """Return a row for all, then a row a group of each breakdown, ready for `figures.bars`.
 
     Parameters
     ----------
     frame : pl.DataFrame
         Outcomes with the columns of `add_groups`.
-    indicators : callable
-        `(frame, by=…)` → indicators.
+    breakdowns : sequence of str
+        Columns of `add_groups`; their words are the headings.
+    measure, horizon : str, int
+        Which indicator, as in `trajectories.indicators`.
+
+    Returns
+    -------
+    pl.DataFrame
+        heading, group, estimate, conf_low, conf_high, n, n_observed, n_yes, measure, horizon,
+        outcome, denominator. Groups of fewer than `SMALLEST` observed exits are left out.
     """
     chosen = (pl.col("measure") == measure) & (pl.col("horizon") == horizon)
-    everybody = indicators(frame, by=None).filter(chosen).with_columns(
-        heading=pl.lit(""), group=pl.lit(study.text("all"))
-    )  # fmt: skip
-    parts = [everybody]
+    everybody = trajectories.indicators(frame, definition).filter(chosen)
+    parts = [everybody.with_columns(heading=pl.lit(""), group=pl.lit(study.text("all")))]
     for name in breakdowns:
-        part = indicators(frame, by=name).filter(chosen).sort(name)
+        part = trajectories.indicators(frame, definition, by=name).filter(chosen).sort(name)
         parts.append(
             part.with_columns(heading=pl.lit(study.text(name)), group=pl.col(name).cast(pl.String))
         )
@@ -98,5 +108,5 @@ def by_group(
         "heading", "group", "estimate", "conf_low", "conf_high", "n", "n_observed", "n_yes",
         "measure", "horizon", "outcome", "denominator",
     ]  # fmt: skip
-    # A share of fewer than ten exits says nothing and may not leave a secure room.
-    return pl.concat(part.select(columns) for part in parts).filter(pl.col("n_observed") >= 10)
+    rows = pl.concat(part.select(columns) for part in parts)
+    return rows.filter(pl.col("n_observed") >= SMALLEST)

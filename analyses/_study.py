@@ -12,11 +12,15 @@ import polars as pl
 
 from toolkit import reporting
 from toolkit.errors import CallError, check_option
-from toolkit.provenance import Manifest
-from toolkit.reporting import document
+from toolkit.provenance import Manifest, hash_file
+from toolkit.reporting import document, figures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
+
+    from toolkit.registers import Register
+    from toolkit.reporting.tables import Format
+    from toolkit.trajectories import Durability
 
 HERE = Path(__file__).parent
 
@@ -55,7 +59,7 @@ class Study:
         self.out = Path(self.out)
         self.manifest = Manifest(title=self.name)
         self._text = {**read_toml(self.name).get("text", {}).get(self.language, {}), **self.words}
-        self._figures = 0
+        self._figures = self._tables = 0
         for old in ("figures", "tables"):  # nothing of an older run stays behind
             for file in (self.out / old).glob("*"):
                 file.unlink()
@@ -85,13 +89,14 @@ class Study:
 
     # --- what goes on the page ---------------------------------------------------------------
 
-    def paragraph(self, text: str, *, heading: str | None = None) -> None:
+    def paragraph(self, text: str = "", *, heading: str | None = None) -> None:
         """Add a paragraph, with a heading above it if given."""
-        self.blocks.append(document.Text(text=text, heading=heading))
+        head = f"## {heading}\n\n" if heading else ""
+        self.blocks.append(document.Text(head + text))
 
     def note(self, text: str) -> None:
         """Add a note: what a reader must know of the numbers."""
-        self.blocks.append(document.Note(text=text))
+        self.blocks.append(document.Note(text))
 
     def figure(
         self,
@@ -112,26 +117,121 @@ class Study:
             number=f"{self.chapter_number}.{self._figures}", **options,
         )  # fmt: skip
         with reporting.style(self.language):
-            files = reporting.save_figure(
-                drawing, self.out / "figures", name, table=table, alt=alt
+            files = reporting.save_figure(drawing, self.out / "figures", name, table=table, alt=alt)
+        self.blocks.append(document.Figure(files))
+
+    def table(
+        self,
+        name: str,
+        frame: pl.DataFrame,
+        *,
+        title: str,
+        formats: Mapping[str, Format] | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Save a table and put it on the page; its columns are named by the study's words."""
+        self._tables += 1
+        files = reporting.save_table(frame, self.out / "tables", name)
+        columns = {
+            column: self._text.get(f"column_{column}") or self.label(f"word.{column}")
+            for column in frame.columns
+        }
+        self.blocks.append(
+            document.Table(
+                files, title, number=f"{self.chapter_number}.{self._tables}",
+                columns=columns, formats=formats, note=note,
             )
-        self.blocks.append(document.Figure.of(files))
+        )  # fmt: skip
 
-    def table(self, name: str, frame: pl.DataFrame, *, title: str, **options: Any) -> None:
-        """Save a table and put it on the page."""
-        with reporting.style(self.language):
-            files = reporting.save_table(frame, self.out / "tables", name)
-            self.blocks.append(document.Table.of(files, title=title, **options))
+    def selection(self, outcomes: Durability) -> None:
+        """Draw how the units of the study were selected, step by step."""
+        steps = pl.DataFrame(
+            {
+                "step": [self.shared("step", step) for step, _ in outcomes.steps],
+                "n": [n for _, n in outcomes.steps],
+            }
+        )
+        self.paragraph("", heading=self.text("selection_head"))
+        self.figure(
+            "selection", figures.selection, steps,
+            table=steps,
+            title=self.text("selection_title"),
+            subtitle=self.text("selection_subtitle"),
+            note=self.footer(n=outcomes.frame.height, definition=outcomes.definition.name),
+            alt=self.text(
+                "selection_alt",
+                first=self.count(steps["n"][0]), last=self.count(steps["n"][-1]),
+            ),
+        )  # fmt: skip
 
-    def keep_table(self, name: str, frame: pl.DataFrame) -> None:
-        """Save a table beside the report without putting it on the page."""
-        reporting.save_table(frame, self.out / "tables", name)
+    def bars(self, name: str, rows: pl.DataFrame, *, words: str, note: str) -> None:
+        """Draw rows of `by_group`: all of them, then a heading a breakdown."""
+        low, high = (self.percent(x) for x in (rows["estimate"].min(), rows["estimate"].max()))  # type: ignore[arg-type]
+        self.figure(
+            name, figures.bars, rows,
+            heading="heading", published="published", total=rows["group"][0], n="n_observed",
+            mark="dot",
+            table=rows,
+            title=self.text(f"{words}_title", low=low, high=high),
+            subtitle=self.text(f"{words}_subtitle"),
+            note=note,
+            alt=self.text(f"{words}_alt", low=low, high=high),
+        )  # fmt: skip
+
+    def add_published(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Put the published figure on the rows that are over everybody."""
+        known = pl.DataFrame(
+            {
+                "group": [self.text("all")] * len(self.published),
+                "measure": [row["measure"] for row in self.published],
+                "horizon": [row["horizon"] for row in self.published],
+                "published": [row["value"] for row in self.published],
+            }
+        )
+        return rows.join(known, on=["group", "measure", "horizon"], how="left")
+
+    def compare_published(self, indicators: pl.DataFrame) -> None:
+        """Put each published figure beside ours, with the denominator of either."""
+        rows, table = [], []
+        for row in self.published:
+            ours = indicators.row(
+                by_predicate=(pl.col("measure") == row["measure"])
+                & (pl.col("horizon") == row["horizon"]),
+                named=True,
+            )
+            words = self.text(f"{row['measure']}_{row['horizon']}")
+            rows.append(
+                document.KeyFigure(
+                    words,
+                    ours=ours["estimate"], low=ours["conf_low"], high=ours["conf_high"],
+                    n=ours["n_observed"],
+                    denominator=self.text("published_ours"),
+                    published=row["value"],
+                    published_denominator=row[f"denominator_{self.language}"],
+                    source=row["source"],
+                )
+            )  # fmt: skip
+            table.append({"indicator": words, **row, **ours, "published": row["value"]})
+        self.paragraph(self.text("published_text"), heading=self.text("published_head"))
+        self.blocks.append(document.KeyFigures(tuple(rows), self.text("published_title")))
+        reporting.save_table(pl.DataFrame(table), self.out / "tables", "published")
+
+    def record(self, outcomes: Durability, register: Register | None = None) -> None:
+        """Put definition, window, steps and warnings of the outcomes in the manifest."""
+        self.manifest.definitions[outcomes.definition.name] = outcomes.definition.to_dict()
+        self.manifest.parameters |= self.config | {"language": self.language}
+        for step, n in outcomes.steps:
+            self.manifest.count(step, n)
+        self.manifest.warnings.extend(outcomes.meta["warnings"])
+        for warning in outcomes.meta["warnings"]:
+            self.note(warning)
+        if register is not None and register.path is not None:
+            index = register.path / "register.json"
+            self.manifest.inputs[index.name] = hash_file(index)
 
     def finish(self, *, title: str, lead: str) -> document.Chapter:
         """Write the chapter and its manifest; return the chapter."""
-        chapter = document.Chapter(
-            key=self.name, title=title, lead=lead, blocks=tuple(self.blocks)
-        )
+        chapter = document.Chapter(key=self.name, title=title, lead=lead, blocks=tuple(self.blocks))
         chapter.write(self.out)
         self.manifest.add_outputs(self.out)
         self.manifest.write(self.out / "manifest.json")
@@ -169,13 +269,3 @@ class Study:
         """Return a label of the reporting room in the language of the study."""
         with reporting.style(self.language):
             return reporting.label(key, **values)
-
-
-def steps_frame(study: Study, steps: Sequence[tuple[str, int]]) -> pl.DataFrame:
-    """Turn the steps of a selection into the rows of a flow chart, in the study's language."""
-    return pl.DataFrame(
-        {
-            "step": [study.shared("step", step) for step, _ in steps],
-            "n": [n for _, n in steps],
-        }
-    )

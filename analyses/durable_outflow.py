@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from analyses._groups import add_groups, by_group
-from analyses._study import Study, steps_frame
+from analyses._study import Study
 from toolkit import survival, trajectories
 from toolkit.errors import FollowUpWarning
 from toolkit.reporting import figures
@@ -29,19 +29,22 @@ if TYPE_CHECKING:
     from toolkit.reporting.document import Chapter
     from toolkit.trajectories import Definition, Durability, Exits
 
-BREAKDOWNS = (
-    "by_size", "by_programme", "by_duration", "by_sex", "by_age", "by_education", "by_origin",
-)  # fmt: skip
+BREAKDOWNS = ("by_programme", "by_duration", "by_sex", "by_age", "by_education", "by_origin")
+IN_WORK = ("work", "work_and_benefit", "subsidised_work")
 
 
 @dataclass(frozen=True)
 class Cohort:
-    """The exits of the study with their outcomes and groups."""
+    """The exits of the study with their outcomes and groups, and those of all municipalities."""
 
-    exits: Exits
     outcomes: Durability
     frame: pl.DataFrame
     national: pl.DataFrame
+
+    @property
+    def definition(self) -> Definition:
+        """The definition the exits were found with."""
+        return self.outcomes.definition
 
 
 def main(
@@ -52,15 +55,16 @@ def main(
     progress: Callable[..., Any] | None = None,
 ) -> Chapter:
     """Run the study on a register and write its chapter to `out`."""
-    study = Study("durable_outflow", out, language)
+    study = Study("durable_outflow", out, language, chapter_number=1)
+    cohort = _cohort(register, study)
     steps = [
-        _selection, _published, _return, _states, _stay, _groups, _definitions, _destinations,
+        _published, _selection, _return, _states, _stay, _groups, _definitions, _destinations,
         _flows,
     ]  # fmt: skip
-    cohort = _cohort(register, study)
-    for step in progress(steps, title="durable_outflow") if progress else steps:
+    for step in progress(steps, title=study.name) if progress else steps:
         step(study, register, cohort)
-    work, back = _headline(cohort)
+    work = _share(cohort.outcomes, "in_work", study.config["horizon_work"])
+    back = _share(cohort.outcomes, "returned", study.config["horizon_return"])
     return study.finish(
         title=study.text("title"),
         lead=study.text("lead", work=study.percent(work), back=study.percent(back)),
@@ -73,90 +77,64 @@ def _cohort(register: Register, study: Study) -> Cohort:
         horizons=(config["horizon_work"], config["follow_up"]),
         return_horizons=(config["horizon_return"], config["follow_up"]),
     )
-    everywhere = trajectories.exits(register, definition, window=config["window"])
-    everywhere = trajectories.describe(everywhere, register)
-    national = trajectories.durability(everywhere, register)
-    large = everywhere.keep(
-        pl.col("size_class").cast(pl.String).is_in(config["size_classes"]),
-        step="in the municipalities of the study",
-    )
+    everywhere, large = _exits(register, study, definition)
     outcomes = trajectories.durability(large, register)
-    study.manifest.definitions[definition.name] = definition.to_dict()
-    study.manifest.parameters.update(config)
-    study.manifest.inputs["register"] = str(register.meta.get("source", register.path))
-    for step, n in outcomes.steps:
-        study.manifest.count(step, n)
-    study.manifest.warnings.extend(outcomes.meta["warnings"])
+    study.record(outcomes, register)
     return Cohort(
-        exits=large,
         outcomes=outcomes,
         frame=add_groups(outcomes.frame, study),
-        national=add_groups(national.frame, study),
+        national=add_groups(trajectories.durability(everywhere, register).frame, study),
     )
 
 
-def _share(outcomes: Durability, measure: str, horizon: int) -> dict[str, Any]:
-    """Return the indicator row of one measure at one horizon, over all."""
-    return outcomes.indicators().row(
-        by_predicate=(pl.col("measure") == measure) & (pl.col("horizon") == horizon), named=True
+def _exits(register: Register, study: Study, definition: Definition) -> tuple[Exits, Exits]:
+    """Find the exits of the study's window: everywhere, and in its municipalities."""
+    everywhere = trajectories.describe(
+        trajectories.exits(register, definition, window=study.config["window"]), register
     )
+    inside = pl.col("size_class").cast(pl.String).is_in(study.config["size_classes"])
+    return everywhere, everywhere.keep(inside, step="in the municipalities of the study")
 
 
-def _headline(cohort: Cohort) -> tuple[float, float]:
-    config = Study.config_of("durable_outflow")
-    work = _share(cohort.outcomes, "in_work", config["horizon_work"])
-    back = _share(cohort.outcomes, "returned", config["horizon_return"])
-    return work["estimate"], back["estimate"]
-
-
-def _selection(study: Study, _: Register, cohort: Cohort) -> None:
-    steps = steps_frame(study, cohort.outcomes.steps)
-    study.paragraph(study.text("selection_text"), heading=study.text("selection_head"))
-    study.figure(
-        "selection", figures.selection, steps,
-        table=steps,
-        title=study.text("selection_title"),
-        subtitle=study.text("selection_subtitle"),
-        note=study.footer(n=cohort.frame.height, definition=cohort.outcomes.definition.name),
-        alt=study.text(
-            "selection_alt", first=study.count(steps["n"][0]), last=study.count(steps["n"][-1])
-        ),
-    )  # fmt: skip
+def _share(outcomes: Durability, measure: str, horizon: int) -> float | None:
+    chosen = (pl.col("measure") == measure) & (pl.col("horizon") == horizon)
+    share: float | None = outcomes.indicators().filter(chosen)["estimate"].item()
+    return share
 
 
 def _published(study: Study, _: Register, cohort: Cohort) -> None:
-    """Each published figure beside ours, with its own denominator."""
-    study.published_table(
-        {
-            (row["measure"], row["horizon"]): row
-            for row in cohort.outcomes.indicators().iter_rows(named=True)
-        }
-    )
+    study.compare_published(cohort.outcomes.indicators())
+
+
+def _selection(study: Study, _: Register, cohort: Cohort) -> None:
+    study.selection(cohort.outcomes)
 
 
 def _return(study: Study, _: Register, cohort: Cohort) -> None:
+    """Who is back, with and without a programme; death and emigration compete."""
     horizon, last = study.config["horizon_return"], study.config["follow_up"]
     curves = survival.cumulative_incidence(
         cohort.frame, time="return_time", event="return_event", by="by_programme"
     )
-    returned = curves.tidy().filter(pl.col("cause") == trajectories.RETURNED)
+    back = pl.col("cause") == trajectories.RETURNED
+    returned = curves.tidy().filter(back)
     at_end = dict(
-        curves.at(last).filter(pl.col("cause") == trajectories.RETURNED)
+        curves.at(last).filter(back)
         .select(pl.col("by_programme").cast(pl.String), "estimate").iter_rows()
     )  # fmt: skip
-    overall = survival.cumulative_incidence(
-        cohort.frame, time="return_time", event="return_event"
-    ).at(horizon).filter(pl.col("cause") == trajectories.RETURNED)  # fmt: skip
-    gap = cohort.outcomes.definition.max_gap_days
-    study.paragraph(study.text("return_text", gap=gap), heading=study.text("return_head"))
+    share = _share(cohort.outcomes, "returned", horizon)
+    study.paragraph(
+        study.text("return_text", gap=cohort.definition.max_gap_days),
+        heading=study.text("return_head"),
+    )
     study.figure(
         "return", figures.survival, returned,
         kind="incidence", group="by_programme", mark=horizon, horizon=last,
         table=returned.filter(pl.col("time") <= last),
-        title=study.text("return_title", pct=study.percent(overall["estimate"][0])),
+        title=study.text("return_title", pct=study.percent(share)),
         subtitle=study.text("return_subtitle"),
         note=study.footer(
-            n=cohort.frame.height, definition=cohort.outcomes.definition.name,
+            n=cohort.frame.height, definition=cohort.definition.name,
             extra=[study.label("note.at_risk")],
         ),
         alt=study.text(
@@ -170,77 +148,61 @@ def _return(study: Study, _: Register, cohort: Cohort) -> None:
 def _states(study: Study, register: Register, cohort: Cohort) -> None:
     last = study.config["follow_up"]
     shares = trajectories.states_since(
-        register, cohort.outcomes.frame, months=range(last + 1), definition=cohort.outcomes.definition
+        register, cohort.frame.select("person", month="exit_month"), months=range(last + 1)
     )
-    work = (
-        shares.filter(pl.col("month") == last, pl.col("state").is_in(IN_WORK))["share"].sum()
-    )
+    at_end = shares.filter(pl.col("month") == last)
+    work = study.percent(at_end.filter(pl.col("state").is_in(IN_WORK))["share"].sum())
     study.paragraph("", heading=study.text("states_head"))
     study.figure(
         "states", figures.state_distribution, shares,
         table=shares,
-        title=study.text("states_title", pct=study.percent(work)),
+        title=study.text("states_title", pct=work),
         subtitle=study.text("states_subtitle"),
         note=study.footer(
-            n=cohort.frame.height, definition=cohort.outcomes.definition.name,
+            n=cohort.frame.height, definition=cohort.definition.name,
             extra=[study.label("note.not_observed")],
         ),
-        alt=study.text("states_alt", pct=study.percent(work)),
+        alt=study.text("states_alt", pct=work),
     )  # fmt: skip
 
 
 def _stay(study: Study, _: Register, cohort: Cohort) -> None:
+    """Time to the first month without work, by size of municipality (all municipalities)."""
     horizon, last = study.config["horizon_work"], study.config["follow_up"]
-    data = cohort.national.with_columns(out_of_work=pl.col("work_event") == trajectories.HAPPENED)
-    by_size = survival.kaplan_meier(data, time="work_time", event="out_of_work", by="by_size")
-    overall = survival.kaplan_meier(data, time="work_time", event="out_of_work").at(horizon)
-    pct = study.percent(overall["estimate"][0])
+    data = cohort.national.with_columns(out=pl.col("work_event") == trajectories.HAPPENED)
+    by_size = survival.kaplan_meier(data, time="work_time", event="out", by="by_size").tidy()
+    overall = survival.kaplan_meier(data, time="work_time", event="out").at(horizon)
+    pct = study.percent(overall["estimate"].item())
     study.paragraph(study.text("stay_text"), heading=study.text("stay_head"))
     study.figure(
-        "uninterrupted", figures.survival, by_size.tidy(),
+        "uninterrupted", figures.survival, by_size,
         kind="survival", group="by_size", mark=horizon, horizon=last,
-        table=by_size.tidy().filter(pl.col("time") <= last),
+        table=by_size.filter(pl.col("time") <= last),
         title=study.text("stay_title", pct=pct),
         subtitle=study.text("stay_subtitle"),
         note=study.footer(
-            n=data.height, definition=cohort.outcomes.definition.name,
-            extra=[study.label("note.at_risk"), study.text("stay_note")],
+            n=data.height, definition=cohort.definition.name,
+            extra=[study.label("note.at_risk")],
         ),
         alt=study.text("stay_alt", pct=pct),
     )  # fmt: skip
 
 
 def _groups(study: Study, _: Register, cohort: Cohort) -> None:
-    definition = cohort.outcomes.definition
+    """Both headline figures by group; only the split by size is over all municipalities."""
     study.paragraph(study.text("groups_text"), heading=study.text("groups_head"))
-    for name, measure, horizon in (
-        ("work", "in_work", study.config["horizon_work"]),
-        ("back", "returned", study.config["horizon_return"]),
+    for words, measure, horizon in (
+        ("work_groups", "in_work", study.config["horizon_work"]),
+        ("back_groups", "returned", study.config["horizon_return"]),
     ):
-        rows = _rows_by_group(study, cohort, definition, measure, horizon)
+        chosen: dict[str, Any] = {"measure": measure, "horizon": horizon}
+        rows = by_group(cohort.frame, study, cohort.definition, BREAKDOWNS, **chosen)
+        by_size = by_group(cohort.national, study, cohort.definition, ("by_size",), **chosen)
         study.bars(
-            f"{name}_by_group", rows,
-            title=f"{name}_groups_title", subtitle=f"{name}_groups_subtitle",
-            alt=f"{name}_groups_alt",
-            note=study.footer(
-                n=cohort.frame.height, definition=definition.name,
-                extra=[study.text("groups_note")],
-            ),
+            words, study.add_published(pl.concat([rows[:1], by_size[1:], rows[1:]])),
+            words=words,
+            note=study.footer(n=cohort.frame.height, definition=cohort.definition.name),
         )  # fmt: skip
-
-
-def _rows_by_group(
-    study: Study, cohort: Cohort, definition: Definition, measure: str, horizon: int
-) -> pl.DataFrame:
-    """Rows for large municipalities; only the split by size is over all municipalities."""
-
-    def indicators(frame: pl.DataFrame, by: str | None) -> pl.DataFrame:
-        return trajectories.indicators(frame, definition, by=by)
-
-    chosen = {"measure": measure, "horizon": horizon}
-    within = by_group(cohort.frame, study, indicators, BREAKDOWNS[1:], **chosen)
-    by_size = by_group(cohort.national, study, indicators, BREAKDOWNS[:1], **chosen)
-    return pl.concat([within.head(1), by_size[1:], within[1:]]).pipe(study.add_published)
 
 
 def _definitions(study: Study, register: Register, cohort: Cohort) -> None:
@@ -249,28 +211,20 @@ def _definitions(study: Study, register: Register, cohort: Cohort) -> None:
     for definition in _alternatives(study):
         with warnings.catch_warnings():  # what is not observed stands in the table, as n_observed
             warnings.simplefilter("ignore", FollowUpWarning)
-            found = trajectories.describe(
-                trajectories.exits(register, definition, window=study.config["window"]), register
-            ).keep(
-                pl.col("size_class").cast(pl.String).is_in(study.config["size_classes"]),
-                step="in the municipalities of the study",
-            )
-            outcome = trajectories.durability(found, register).indicators()
-        main = outcome.filter("main", pl.col("measure") != "returned").sort("horizon")
+            _, large = _exits(register, study, definition)
+            outcome = trajectories.durability(large, register).indicators()
+        main = outcome.filter("main", pl.col("measure") != "returned")
         # the horizon nearest to a year, so that rows can be compared
-        row = main.sort((pl.col("horizon") - study.config["horizon_work"]).abs()).head(1)
+        distance = (pl.col("horizon") - study.config["horizon_work"]).abs()
         rows.append(
-            row.with_columns(
-                definition=pl.lit(definition.name),
+            main.sort(distance).head(1).with_columns(
                 group=pl.lit(study.shared("definition", definition.name)),
-                denominator_words=pl.lit(
-                    study.shared("denominator", definition.denominator)
-                ),
+                of=pl.lit(study.shared("denominator", definition.denominator)),
             )
-        )
+        )  # fmt: skip
         study.manifest.definitions[definition.name] = definition.to_dict()
     table = pl.concat(rows)
-    low, high = (study.percent(x) for x in (table["estimate"].min(), table["estimate"].max()))
+    low, high = (study.percent(x) for x in (table["estimate"].min(), table["estimate"].max()))  # type: ignore[arg-type]
     study.paragraph(study.text("definitions_text"), heading=study.text("definitions_head"))
     study.figure(
         "definitions", figures.bars, table,
@@ -282,33 +236,32 @@ def _definitions(study: Study, register: Register, cohort: Cohort) -> None:
         alt=study.text("definitions_alt", n=table.height, low=low, high=high),
     )  # fmt: skip
     study.table(
-        "definitions", table.select(
-            "group", "measure", "horizon", "denominator_words", "n", "n_observed", "n_yes", "estimate"
-        ),
+        "definitions",
+        table.select("group", "of", "horizon", "n", "n_observed", "n_yes", "estimate"),
         title=study.text("definitions_table"),
-    )  # fmt: skip
+        formats={"estimate": "percent1"},
+    )
 
 
 def _alternatives(study: Study) -> list[Definition]:
-    """The named definitions, and the study's own with one choice changed at a time."""
+    """Return the named definitions, and the study's own with one choice changed at a time."""
     own = trajectories.recipe(study.config["definition"])
-    changed = [
+    return [
+        *(trajectories.recipe(name) for name in study.config["alternatives"]),
         own.replace(name="iwi_2008_all", denominator="all_exits"),
         own.replace(name="iwi_2008_uninterrupted", measure="uninterrupted"),
         own.replace(name="iwi_2008_regular", work_kinds=("regular",)),
         own.replace(name="iwi_2008_12_hours", min_hours=12.0),
     ]
-    return [*(trajectories.recipe(name) for name in study.config["alternatives"]), *changed]
 
 
 def _destinations(study: Study, register: Register, cohort: Cohort) -> None:
+    """How WWB spells end: cumulative incidence by destination since inflow."""
     horizon = study.config["inflow_horizon"]
-    inflow = trajectories.inflow(
-        register, cohort.outcomes.definition, window=study.config["inflow_window"]
-    )
-    curves = survival.cumulative_incidence(inflow.frame, time="time", event="destination")
+    inflow = trajectories.inflow(register, cohort.definition, window=study.config["inflow_window"])
+    curves = survival.cumulative_incidence(inflow.frame, time="time", event="cause")
     tidy = curves.tidy().filter(pl.col("time") <= horizon)
-    work = curves.at(horizon).filter(pl.col("cause") == "work")["estimate"][0]
+    work = curves.at(horizon).filter(pl.col("cause") == "work")["estimate"].item()
     text = {"months": horizon, "pct": study.percent(work)}
     study.paragraph("", heading=study.text("destination_head"))
     study.figure(
@@ -323,17 +276,19 @@ def _destinations(study: Study, register: Register, cohort: Cohort) -> None:
 
 
 def _flows(study: Study, register: Register, cohort: Cohort) -> None:
-    months = trajectories.flows(
-        register, cohort.outcomes.definition, window=study.config["flows_window"]
-    )
+    """In- and outflow by month, and the stock they leave."""
+    months = trajectories.flows(register, cohort.definition, window=study.config["flows_window"])
     study.paragraph("", heading=study.text("flows_head"))
-    for name, columns in (("flows", ["inflow", "outflow"]), ("stock", ["stock"])):
+    options: dict[str, dict[str, Any]] = {
+        "flows": {"columns": ["inflow", "outflow"]},
+        "stock": {"columns": ["stock"], "smooth": None},
+    }
+    for name, option in options.items():
         study.figure(
-            name, figures.flows, months,
-            columns=columns, smooth=12 if name == "flows" else None,
+            name, figures.flows, months, **option,
             table=months,
             title=study.text(f"{name}_title"),
             subtitle=study.text(f"{name}_subtitle"),
-            note=study.footer(n=months["inflow"].sum()),
+            note=study.footer(n=int(months["inflow"].sum())),
             alt=study.text(f"{name}_alt"),
         )  # fmt: skip

@@ -1,0 +1,72 @@
+"""The report: the chapters of all studies in one page, with where they came from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from analyses._study import read_toml
+from toolkit import reporting
+from toolkit.errors import MissingTableError
+from toolkit.provenance import Manifest, versions
+from toolkit.reporting import document
+
+#: Order of the chapters; others found in the folder follow.
+ORDER = ("durable_outflow", "repeat_unemployment", "school_to_work")
+
+
+def main(out: Path, register: Path | None = None, *, language: str = "nl") -> Path:
+    """Bind the chapters below `out` into `out/report.html`; return its path.
+
+    Raises
+    ------
+    MissingTableError
+        When there is no chapter.
+    """
+    found = {path.parent.name: path.parent for path in Path(out).glob("*/chapter.json")}
+    if not found:
+        raise MissingTableError(
+            "There is no chapter to bind",
+            where=Path(out).as_posix(),
+            fix="run a study first: reintegratie run durable_outflow …",
+        )
+    names = [*(name for name in ORDER if name in found), *sorted(set(found) - set(ORDER))]
+    words = read_toml("words")[language]["report"]
+    manifest = Manifest(title="report")
+    facts = _facts(register)
+    manifest.parameters.update({"language": language, "chapters": names, **facts})
+    with reporting.style(language):
+        page = document.render_report(
+            [document.Chapter.read(found[name]) for name in names],
+            Path(out) / "report.html",
+            title=words["title"],
+            subtitle=words["subtitle"],
+            colophon=_colophon(words, facts),
+            language=language,
+        )
+    manifest.add_outputs(Path(out))
+    manifest.write(Path(out) / "manifest.json")
+    return page
+
+
+def _facts(register: Path | None) -> dict[str, object]:
+    """Return what the register says of itself."""
+    if register is None:
+        return {}
+    index = json.loads((Path(register) / "register.json").read_text(encoding="utf-8"))
+    return {
+        "source": index.get("source", Path(register).name),
+        "seed": index.get("seed"),
+        "persons": index["rows"]["persons"],
+    }
+
+
+def _colophon(words: dict[str, str], facts: dict[str, object]) -> dict[str, str]:
+    out = {}
+    if facts:
+        persons = reporting.format_count(facts["persons"])
+        out[words["register"]] = words["register_text"].format(**{**facts, "persons": persons})
+    out[words["limits"]] = words["limits_text"]
+    out[words["versions"]] = ", ".join(f"{name} {number}" for name, number in versions().items())
+    out[words["rebuild"]] = words["rebuild_text"]
+    return out
