@@ -140,6 +140,8 @@ class Definition:
     @property
     def denominator_text(self) -> str:
         """The denominator in words."""
+        if self.event == "programme_start":
+            return "first starts of support"
         who = {
             "exits_to_work": f"exits from {'/'.join(self.schemes)} to work",
             "all_exits": f"all exits from {'/'.join(self.schemes)}",

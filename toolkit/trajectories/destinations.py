@@ -14,136 +14,153 @@ and benefits (and enrolments, where the register has them) are observed for the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from toolkit.trajectories.benefits import coverage_of, one_of, scheme_spells
-from toolkit.trajectories.calendar import month_index, month_start
-from toolkit.trajectories.keys import day_numbers
-from toolkit.trajectories.spells import merge_frame
-from toolkit.trajectories.work import Spans, spans, work_spans
+from toolkit.trajectories.days import day_number, first_days
+from toolkit.trajectories.work import Spans, no_spans, person_spans
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from numpy.typing import NDArray
+
     from toolkit.registers import Register
+    from toolkit.trajectories.days import IntArray
     from toolkit.trajectories.definition import Definition
-    from toolkit.trajectories.keys import IntArray
+    from toolkit.trajectories.leaving import Leaving
+
+    BoolArray = NDArray[np.bool_]
 
 DESTINATIONS = ("work", "other_benefit", "studies", "emigrated", "died", "pension", "other")
 DESTINATION_TYPE = pl.Enum(DESTINATIONS)
 
 
+@dataclass(frozen=True)
+class Known:
+    """A yes or no per row, and whether it is observed at all."""
+
+    yes: BoolArray
+    seen: BoolArray
+
+    def __or__(self, other: Known) -> Known:
+        """Either: known yes wins over not observed."""
+        yes = (self.yes & self.seen) | (other.yes & other.seen)
+        return Known(yes, yes | (self.seen & other.seen))
+
+    def but_not(self, other: Known) -> Known:
+        """Return self and not other: a known no on one side wins over not observed."""
+        no = (~self.yes & self.seen) | (other.yes & other.seen)
+        return Known(self.yes & ~other.yes, no | (self.seen & other.seen))
+
+    def series(self) -> pl.Series:
+        """Return booleans, null where not observed."""
+        if self.seen.all():
+            return pl.Series(self.yes)
+        return pl.select(pl.when(pl.Series(self.seen)).then(pl.Series(self.yes))).to_series()
+
+
 def destinations(
-    register: Register, definition: Definition, frame: pl.DataFrame
-) -> tuple[pl.DataFrame, list[str]]:
-    """Add `to_work` and `destination` to exits that carry when their person left.
+    register: Register,
+    definition: Definition,
+    *,
+    person: IntArray,
+    exit_month: IntArray,
+    end_reason: pl.Series,
+    left: Leaving,
+    work: Spans | None,
+) -> tuple[pl.Series, pl.Series, list[str]]:
+    """Find for each exit whether it is to work, and its destination.
 
     Parameters
     ----------
     register : Register
     definition : Definition
-    frame : pl.DataFrame
-        person, exit_date, exit_month, end_reason, died, emigrated, lost, pensioned.
+    person, exit_month : ndarray of int64, shape (n,)
+        Persons and month numbers.
+    end_reason : pl.Series
+        Why the benefit ended.
+    left : Leaving
+        When each person left.
+    work : Spans or None
+        Days in work; None when the register has no jobs.
 
     Returns
     -------
-    pl.DataFrame
-        The frame with both columns.
-    list of str
+    to_work, destination : pl.Series
+        Null where not observed.
+    notes : list of str
         What a reader must know.
     """
-    month = month_index(pl.col("exit_month")) + definition.month_after
-    frame = frame.with_columns(_first=month_start(month), _until=month_start(month + 1))
-    person = frame["person"].cast(pl.Int64).to_numpy()
-    first, until = day_numbers(frame["_first"]).to_numpy(), day_numbers(frame["_until"]).to_numpy()
+    month = exit_month + definition.month_after
+    first, until = first_days(month), first_days(month + 1)
+    present = left.first >= until
     notes: list[str] = []
 
-    jobs = coverage_of(register, "jobs")
-    has_job = _held(work_spans(register, definition) if jobs else None, person, first, until)
-    others, benefits = _other_benefits(register, definition)
-    on_other = _held(others, person, first, until)
-    enrolled_spans, enrolments = _enrolments(register)
-    enrolled = _held(enrolled_spans, person, first, until)
+    def held(spans: Spans | None, source: tuple[date, date] | None) -> Known:
+        if spans is None or source is None:
+            return Known(np.zeros(len(person), bool), np.zeros(len(person), bool))
+        seen = present & (first >= day_number(source[0])) & (until <= day_number(source[1]))
+        return Known(spans.any_in(person, first, until), seen)
+
+    benefits = coverage_of(register, "benefits")
+    job = held(work, coverage_of(register, "jobs"))
+    if definition.off_benefit_at_start:
+        job = job.but_not(held(own_spans(register, definition), benefits))
+    reason = _is_one_of(end_reason, definition.work_end_reasons)
+    to_work = {"job": job, "end_reason": reason, "either": job | reason}[definition.to_work]
+    other = held(_other_benefits(register, definition), benefits)
+    studies = _is_one_of(end_reason, ("studies",))
+    enrolments = coverage_of(register, "enrolments")
     if enrolments is None:
         notes.append("No enrolments: 'studies' is known from end reasons only.")
-    own = (
-        _held(_own_benefits(register, definition), person, first, until)
-        if definition.off_benefit_at_start
-        else pl.Series([False] * frame.height, dtype=pl.Boolean)
-    )
+    else:
+        enrolled = register.enrolments.select("person", "start", "end").collect()
+        studies |= held(person_spans(enrolled), enrolments)
 
-    gone = pl.min_horizontal("died", "emigrated", "lost", "pensioned")
-    present = (gone >= pl.col("_until")).fill_null(value=True)
-    frame = frame.with_columns(
-        _job=has_job, _other=on_other, _enrolled=enrolled, _own=own, _present=present
-    )
-    job = _seen("_job", jobs)
-    if definition.off_benefit_at_start:
-        job &= ~_seen("_own", benefits)
-    reason = one_of("end_reason", definition.work_end_reasons).fill_null(value=False)
-    rule = {"job": job, "end_reason": reason, "either": job | reason}
-    frame = frame.with_columns(to_work=rule[definition.to_work])
-
-    other, studies = _seen("_other", benefits), _seen("_enrolled", enrolments)
-    if enrolments is None:
-        studies = pl.lit(value=False)
-    studies |= (pl.col("end_reason") == "studies").fill_null(value=False)
-    by_end = pl.col("_until")
-    aged = (pl.col("end_reason") == "age").fill_null(value=False)
-    destination = (
-        pl.when(pl.col("died") < by_end).then(pl.lit("died"))
-        .when(pl.col("emigrated") < by_end).then(pl.lit("emigrated"))
-        .when((pl.col("pensioned") < by_end) | aged).then(pl.lit("pension"))
-        .when("to_work").then(pl.lit("work"))
-        .when(pl.col("to_work").is_null()).then(None)
-        .when(other).then(pl.lit("other_benefit"))
-        .when(other.is_null()).then(None)
-        .when(studies).then(pl.lit("studies"))
-        .when(studies.is_null()).then(None)
-        .otherwise(pl.lit("other"))
-    )  # fmt: skip
-    frame = frame.with_columns(destination=destination.cast(DESTINATION_TYPE))
-    return frame.drop("_first", "_until", "_job", "_other", "_enrolled", "_own", "_present"), notes
+    # From the last rule to the first, each one overwriting the ones after it; null is past the end.
+    null = len(DESTINATIONS)
+    code = np.full(len(person), DESTINATIONS.index("other"), np.uint8)
+    for name, rule in (("studies", studies), ("other_benefit", other), ("work", to_work)):
+        code[~rule.seen] = null
+        code[rule.yes & rule.seen] = DESTINATIONS.index(name)
+    aged = _is_one_of(end_reason, ("age",)).yes
+    code[(left.pension < until) | aged] = DESTINATIONS.index("pension")
+    code[left.emigrated < until] = DESTINATIONS.index("emigrated")
+    code[left.died < until] = DESTINATIONS.index("died")
+    return to_work.series(), enum_of(code, DESTINATION_TYPE), notes
 
 
-def _held(found: Spans | None, person: IntArray, first: IntArray, until: IntArray) -> pl.Series:
-    if found is None:
-        return pl.Series([None] * len(person), dtype=pl.Boolean)
-    return pl.Series(found.any_in(person, first, until))
+def enum_of(code: NDArray[np.uint8], dtype: pl.Enum) -> pl.Series:
+    """Turn codes into an Enum; codes past its categories become null."""
+    codes = pl.Series("code", code)
+    known = len(dtype.categories)
+    if len(code) and code.max() >= known:
+        codes = pl.select(pl.when(codes < known).then(codes)).to_series()
+    return codes.cat.to(dtype)
 
 
-def _seen(column: str, covered: tuple[date, date] | None) -> pl.Expr:
-    """Return the column where its source and the person cover the whole month, else null."""
-    if covered is None:
-        return pl.lit(None, pl.Boolean)
-    inside = (pl.col("_first") >= covered[0]) & (pl.col("_until") <= covered[1])
-    return pl.when(inside & pl.col("_present")).then(pl.col(column))
+def own_spans(register: Register, definition: Definition) -> Spans:
+    """Return the days on a benefit of the definition's schemes."""
+    return person_spans(scheme_spells(register, definition.schemes))
 
 
-def _other_benefits(
-    register: Register, definition: Definition
-) -> tuple[Spans | None, tuple[date, date] | None]:
-    """Benefits of schemes outside the definition's; `nug` is no benefit."""
-    rows = (
-        register.benefits.filter(~one_of("scheme", [s for s in definition.schemes if s != "nug"]))
-        .select("person", "start", "end")
-        .collect()
-    )
-    return spans(merge_frame(rows, by=["person"], max_gap_days=0)), coverage_of(
-        register, "benefits"
-    )
+def _other_benefits(register: Register, definition: Definition) -> Spans:
+    """Days on benefits of schemes outside the definition's; `nug` is no benefit."""
+    own = one_of("scheme", [name for name in definition.schemes if name != "nug"])
+    rows = register.benefits.filter(~own).select("person", "start", "end").collect()
+    return person_spans(rows) if rows.height else no_spans()
 
 
-def _own_benefits(register: Register, definition: Definition) -> Spans:
-    rows = scheme_spells(register, definition.schemes).select("person", "start", "end")
-    return spans(merge_frame(rows, by=["person"], max_gap_days=0))
-
-
-def _enrolments(register: Register) -> tuple[Spans | None, tuple[date, date] | None]:
-    covered = coverage_of(register, "enrolments")
-    if covered is None:
-        return None, None
-    rows = register.enrolments.select("person", "start", "end").collect()
-    return spans(merge_frame(rows, by=["person"], max_gap_days=0)), covered
+def _is_one_of(end_reason: pl.Series, reasons: tuple[str, ...]) -> Known:
+    """A reason is always known: without one it is none of these."""
+    everywhere = np.ones(len(end_reason), bool)
+    if end_reason.null_count() == len(end_reason):
+        return Known(~everywhere, everywhere)
+    frame = end_reason.alias("reason").to_frame()
+    yes = frame.select(one_of("reason", reasons).fill_null(value=False)).to_series()
+    return Known(yes.to_numpy(), everywhere)

@@ -11,26 +11,35 @@ import polars as pl
 
 from toolkit.errors import EmptyCohortError, FollowUpWarning, HorizonError
 from toolkit.result import Result
-from toolkit.trajectories.benefits import (
-    benefit_coverage,
-    coverage_of,
-    merged_spells,
-    scheme_spells,
+from toolkit.trajectories.benefits import benefit_coverage, coverage_of, merged_spells
+from toolkit.trajectories.calendar import Window, add_months, month_index, month_start
+from toolkit.trajectories.days import (
+    OPEN,
+    ZERO,
+    day_number,
+    day_numbers,
+    months,
+    months_to,
+    numbers,
+    plus_months,
+    to_dates,
 )
-from toolkit.trajectories.calendar import Window, add_months, month_index, month_start, months_until
+from toolkit.trajectories.destinations import Known, own_spans
+from toolkit.trajectories.exits import LEFT_TYPE
 from toolkit.trajectories.indicators import indicators
-from toolkit.trajectories.keys import OPEN, day_numbers, pack, to_dates
-from toolkit.trajectories.spells import merge_frame
-from toolkit.trajectories.work import Spans, spans, work_spans
+from toolkit.trajectories.keys import pack
+from toolkit.trajectories.work import Spans, no_spans, work_spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
+    from numpy.typing import NDArray
+
     from toolkit.registers import Register
+    from toolkit.trajectories.days import IntArray
     from toolkit.trajectories.definition import Definition
     from toolkit.trajectories.exits import Exits
-    from toolkit.trajectories.keys import IntArray
 
 #: `return_event` and `work_event`.
 CENSORED, HAPPENED, DIED, EMIGRATED = 0, 1, 2, 3
@@ -38,7 +47,7 @@ CENSORED, HAPPENED, DIED, EMIGRATED = 0, 1, 2, 3
 
 @dataclass(frozen=True, kw_only=True)
 class Durability(Result):
-    """What became of exits, one row an exit. Made by `durability`.
+    """What became of exits (or of starts of support), one row each. Made by `durability`.
 
     Attributes
     ----------
@@ -68,7 +77,7 @@ class Durability(Result):
         return self.indicators()
 
     def glance(self) -> pl.DataFrame:
-        """Return one row: exits, persons and the longest follow-up in months."""
+        """Return one row: exits, persons and the months of work history observed."""
         return pl.DataFrame(
             {
                 "definition": self.definition.name,
@@ -132,7 +141,10 @@ def durability(
     jobs = coverage_of(register, "jobs")
     benefits = benefit_coverage(register, chosen.return_schemes)
     _require_horizons(chosen, exits.window, jobs, benefits)
-    frame = _follow_work(frame, register, chosen, jobs)
+    work = exits.work if same_work(chosen, exits.definition) else None
+    if work is None and jobs is not None:
+        work = work_spans(register, chosen)
+    frame = _follow_work(frame, register, chosen, work, jobs)
     frame = _follow_return(frame, register, exits, chosen, benefits)
     unseen = _not_observed(frame, chosen, jobs, benefits)
     notes = [
@@ -154,6 +166,15 @@ def durability(
         "warnings": [*exits.meta.get("warnings", ()), *notes],
     }
     return Durability(frame=frame, definition=chosen, window=exits.window, meta=meta)
+
+
+def same_work(one: Definition, other: Definition) -> bool:
+    """Return whether the same jobs count as work under both."""
+    return (set(one.work_kinds), one.work_contracts, one.min_hours) == (
+        set(other.work_kinds),
+        other.work_contracts,
+        other.min_hours,
+    )
 
 
 def _in_denominator(
@@ -205,79 +226,81 @@ def _follow_work(
     frame: pl.DataFrame,
     register: Register,
     definition: Definition,
+    work: Spans | None,
     jobs: tuple[date, date] | None,
 ) -> pl.DataFrame:
     """Add the outcomes that look at work, by calendar month after the exit month."""
     person = frame["person"].cast(pl.Int64).to_numpy()
-    month = frame.select(month_index(pl.col("exit_month"))).to_series().to_numpy()
-    seen = _months_seen(frame, month, jobs)
-    days = work_spans(register, definition) if jobs else _none()
-    months = days.in_months()
-    run = months.reach(person, month + 1)
+    month = months(numbers(frame["exit_month"]))
+    until = _until(frame, "observed_until_jobs")
+    end = day_number(jobs[1]) if jobs else 0
+    seen = _months_seen(month, until, jobs)
+    days = work or no_spans()
+    by_month = days.in_months()
+    run = by_month.reach(person, month + 1)
     columns: dict[str, pl.Series] = {}
-    on_benefit = None
-    if definition.off_benefit_at_horizon:
-        rows = scheme_spells(register, definition.schemes).select("person", "start", "end")
-        on_benefit = spans(merge_frame(rows, by=["person"], max_gap_days=0)).in_months()
+    own = own_spans(register, definition).in_months() if definition.off_benefit_at_horizon else None
     for h in definition.horizons:
-        observed = seen >= h
-        at = months.any_in(person, month + h, month + h + 1)
-        if on_benefit is not None:
-            at &= ~on_benefit.any_in(person, month + h, month + h + 1)
-            # Both sources must cover the month; leaving the register is in `seen` already.
-            observed &= month + h < month_index(benefit_coverage(register, definition.schemes)[1])
-        columns[f"in_work_at_{h}"] = _where(at, observed)
-        columns[f"uninterrupted_{h}"] = _where(run >= h, seen >= h)
+        at = month + h
+        here = Known(by_month.any_in(person, at, at + 1), seen >= h)
+        if own is not None:
+            last = months(numbers(pl.Series([benefit_coverage(register, definition.schemes)[1]])))
+            off = (seen >= h) & (at < last[0])
+            here = Known(here.yes & ~own.any_in(person, at, at + 1), off)
+        columns[f"in_work_at_{h}"] = here.series()
+        columns[f"uninterrupted_{h}"] = Known(run >= h, seen >= h).series()
         if definition.weeks is not None:
-            columns[f"cumulative_{h}"] = _cumulative(frame, days, person, h, definition.weeks, jobs)
+            columns[f"cumulative_{h}"] = _cumulative(frame, days, h, definition.weeks, until, jobs)
     out = run < seen
-    gone = frame["left_because"].cast(pl.String)
-    until = frame["observed_until_jobs"]
-    left_month = frame.select(month_index(pl.col("observed_until_jobs"))).to_series()
-    at_end = until < jobs[1] if jobs else pl.Series([False] * frame.height, dtype=pl.Boolean)
-    parts = {"out": out, "seen": seen, "run": run, "gone": gone, "at_end": at_end}
-    left = pl.DataFrame(parts).select(
-        work_time=pl.when("out").then(pl.col("run") + 1)
-        .when(pl.col("at_end") & pl.col("gone").is_in(["died", "emigrated"]))
-        .then(pl.max_horizontal(left_month - pl.Series(month), 0))
-        .otherwise(pl.max_horizontal("seen", 0)),
-        work_event=pl.when("out").then(HAPPENED)
-        .when(pl.col("at_end") & (pl.col("gone") == "died")).then(DIED)
-        .when(pl.col("at_end") & (pl.col("gone") == "emigrated")).then(EMIGRATED)
-        .otherwise(CENSORED).cast(pl.Int8),
-    )  # fmt: skip
+    gone = _left_first(frame, until, end) if jobs else np.zeros(len(month), np.int8)
+    event = np.where(out, np.int8(HAPPENED), gone)
+    # Who leaves in month k was seen in work up to month k − 1, and leaves at k.
+    time = np.where(out, run + 1, np.where(gone > 0, months(until) - month, seen))
     return frame.with_columns(
-        **columns, months_observed_jobs=pl.Series(np.maximum(seen, 0)), **left.to_dict()
+        **columns,
+        months_observed_jobs=pl.Series(np.maximum(seen, 0)),
+        work_time=pl.Series(np.maximum(time, 0)),
+        work_event=pl.Series(event, dtype=pl.Int8),
     )
 
 
-def _months_seen(frame: pl.DataFrame, month: IntArray, jobs: tuple[date, date] | None) -> IntArray:
+def _until(frame: pl.DataFrame, column: str) -> IntArray:
+    """First day not observed, as day numbers; 0 where the source is not there."""
+    return frame[column].to_physical().cast(pl.Int64).fill_null(-ZERO).to_numpy() + ZERO
+
+
+def _left_first(frame: pl.DataFrame, until: IntArray, end: int) -> NDArray[np.int8]:
+    """Return the event of a person who died or emigrated before a source ended, else 0."""
+    code = frame["left_because"].to_physical().fill_null(9).to_numpy()
+    table = np.zeros(10, np.int8)
+    table[LEFT_TYPE.categories.to_list().index("died")] = DIED
+    table[LEFT_TYPE.categories.to_list().index("emigrated")] = EMIGRATED
+    return np.where(until < end, table[code], np.int8(CENSORED))
+
+
+def _months_seen(month: IntArray, until: IntArray, jobs: tuple[date, date] | None) -> IntArray:
     """Return how many whole months after the exit month are observed (−1: nothing)."""
     if jobs is None:
-        return np.full(frame.height, -1, np.int64)
-    until = frame.select(month_index(pl.col("observed_until_jobs"))).to_series()
+        return np.full(len(month), -1, np.int64)
     before = month_index(jobs[0]) + (1 if jobs[0].day > 1 else 0)
     # The month that holds the first unseen day is not whole; nor is one before the jobs begin.
-    return np.where(month + 1 >= before, until.to_numpy() - 1 - month, -1)
+    return np.where(month + 1 >= before, months(until) - 1 - month, -1)
 
 
 def _cumulative(
     frame: pl.DataFrame,
     days: Spans,
-    person: IntArray,
     h: int,
     weeks: int,
+    until: IntArray,
     jobs: tuple[date, date] | None,
 ) -> pl.Series:
     """Days in work in [exit date, exit date + h months), against 7 × weeks."""
-    end = frame.select(add_months(pl.col("exit_date"), h)).to_series()
-    worked = days.total_before(person, day_numbers(end).to_numpy()) - days.total_before(
-        person, day_numbers(frame["exit_date"]).to_numpy()
-    )
-    if jobs is None:
-        return _where(worked >= 0, np.zeros(frame.height, bool))
-    observed = (end <= frame["observed_until_jobs"]) & (frame["exit_date"] >= jobs[0])
-    return _where(worked >= 7 * weeks, observed.to_numpy())
+    person, start = frame["person"].cast(pl.Int64).to_numpy(), numbers(frame["exit_date"])
+    end = plus_months(start, h)
+    worked = days.total_before(person, end) - days.total_before(person, start)
+    first = day_number(jobs[0]) if jobs else OPEN
+    return Known(worked >= 7 * weeks, (end <= until) & (start >= first)).series()
 
 
 def _follow_return(
@@ -288,43 +311,35 @@ def _follow_return(
     benefits: tuple[date, date],
 ) -> pl.DataFrame:
     """Add the outcomes that look at a new benefit spell, by date."""
-    frame = frame.with_columns(
-        _return=_next_entry(frame, register, exits, definition),
-        # The exits were followed under their own schemes; the return schemes may be known shorter.
-        observed_until_benefits=pl.min_horizontal("observed_until_benefits", pl.lit(benefits[1])),
-    )
-    until = pl.col("observed_until_benefits")
-    came = (pl.col("_return") < until).fill_null(value=False)
-    left_first = until < benefits[1]
-    seen = months_until(pl.col("exit_date"), until) - 1
-    frame = frame.with_columns(
-        months_to_return=pl.when(came).then(months_until(pl.col("exit_date"), pl.col("_return"))),
-        months_observed_benefits=pl.max_horizontal(seen, 0),
-        _seen=seen,
-        return_event=pl.when(came).then(HAPPENED)
-        .when(left_first & (pl.col("left_because") == "died")).then(DIED)
-        .when(left_first & (pl.col("left_because") == "emigrated")).then(EMIGRATED)
-        .otherwise(CENSORED).cast(pl.Int8),
-    )  # fmt: skip
+    start = numbers(frame["exit_date"])
+    back = _next_entry(frame, register, exits, definition)
+    end = day_number(benefits[1])
+    # The exits were followed under their own schemes; the return schemes may be known shorter.
+    until = np.minimum(_until(frame, "observed_until_benefits"), end)
+    came = back < until
+    gone = _left_first(frame, until, end)
+    seen = months_to(start, until) - 1
+    months_to_return = months_to(start, np.where(came, back, start))
+    event = np.where(came, np.int8(HAPPENED), gone)
+    time = np.where(came, months_to_return, np.where(gone > 0, seen + 1, seen))
+    returned = {
+        f"returned_within_{h}": Known(came & (months_to_return <= h), seen >= h).series()
+        for h in definition.return_horizons
+    }
     return frame.with_columns(
-        *(
-            pl.when(pl.col("_seen") >= h)
-            .then((pl.col("months_to_return") <= h).fill_null(value=False))
-            .alias(f"returned_within_{h}")
-            for h in definition.return_horizons
-        ),
-        return_time=pl.when(pl.col("return_event") == HAPPENED)
-        .then("months_to_return")
-        .when(pl.col("return_event") == CENSORED)
-        .then("months_observed_benefits")
-        .otherwise(pl.max_horizontal(pl.col("_seen") + 1, 0)),
-    ).drop("_return", "_seen")
+        **returned,
+        observed_until_benefits=to_dates(until),
+        months_observed_benefits=pl.Series(np.maximum(seen, 0)),
+        months_to_return=pl.when(pl.Series(came)).then(pl.Series(months_to_return)),
+        return_time=pl.Series(np.maximum(time, 0)),
+        return_event=pl.Series(event, dtype=pl.Int8),
+    )
 
 
 def _next_entry(
     frame: pl.DataFrame, register: Register, exits: Exits, definition: Definition
-) -> pl.Series:
-    """Return the start of the first new spell of a return scheme on or after the exit date.
+) -> IntArray:
+    """Return the day of the first new spell of a return scheme on or after the exit date.
 
     Spells are merged per scheme, so that a spell already running at the exit is no new one. Where
     the return schemes are those left, that is the person's next merged spell, known to the exits.
@@ -334,7 +349,7 @@ def _next_entry(
         definition.return_schemes
     )
     if same and (not found.switch_is_exit or len(found.schemes) == 1):
-        return frame["next_entry_date"]
+        return numbers(frame["next_entry_date"], open_end=True)
     spells, _ = merged_spells(
         register,
         definition.return_schemes,
@@ -342,10 +357,8 @@ def _next_entry(
         by_scheme=True,
     )
     start = pack(spells["person"], day_numbers(spells["start"])).sort().to_numpy()
-    starts = Spans(start, start)
     person = frame["person"].cast(pl.Int64).to_numpy()
-    number = starts.next_start(person, day_numbers(frame["exit_date"]).to_numpy())
-    return to_dates(pl.Series(np.where(number < 0, OPEN, number)))
+    return Spans(start, start).next_start(person, numbers(frame["exit_date"]))
 
 
 def _not_observed(
@@ -384,15 +397,3 @@ def _not_observed(
         }
         out[name] = {"coverage": missing.height - left.height, **counts}
     return out
-
-
-def _where(value: Any, observed: Any) -> pl.Series:
-    """Return booleans, null where not observed."""
-    return pl.select(
-        pl.when(pl.Series(observed)).then(pl.Series(value, dtype=pl.Boolean))
-    ).to_series()
-
-
-def _none() -> Spans:
-    empty = np.zeros(0, np.int64)
-    return Spans(empty, empty)

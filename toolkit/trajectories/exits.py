@@ -6,19 +6,33 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from toolkit.errors import EmptyCohortError, MissingValueError, OutsideCoverageError
 from toolkit.result import Result
 from toolkit.trajectories.benefits import benefit_coverage, coverage_of, merged_spells
-from toolkit.trajectories.calendar import Window, month_index, months_since
-from toolkit.trajectories.destinations import destinations
-from toolkit.trajectories.leaving import leaving
+from toolkit.trajectories.calendar import Window
+from toolkit.trajectories.days import (
+    OPEN,
+    day_number,
+    first_days,
+    months,
+    months_gone,
+    numbers,
+    to_dates,
+)
+from toolkit.trajectories.destinations import destinations, enum_of
+from toolkit.trajectories.leaving import Leaving, leaving
+from toolkit.trajectories.work import Spans, work_spans
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from numpy.typing import NDArray
+
     from toolkit.registers import Register
+    from toolkit.trajectories.days import IntArray
     from toolkit.trajectories.definition import Definition
 
 LEFT_TYPE = pl.Enum(["died", "emigrated", "pension", "lost"])
@@ -40,6 +54,8 @@ class Exits(Result):
     frame: pl.DataFrame = field(repr=False)
     definition: Definition
     window: Window
+    #: Days in work under `definition`, kept for `durability`; None without jobs.
+    work: Spans | None = field(default=None, repr=False, compare=False)
 
     @property
     def steps(self) -> list[tuple[str, int]]:
@@ -128,75 +144,78 @@ def exits(
         by_scheme=definition.switch_is_exit,
     )
     steps = [("benefit spells", raw), ("spells after merging", spells.height)]
-    same = ["person", "scheme"] if definition.switch_is_exit else ["person"]
-    following = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in same)
-    ended = spells.with_columns(
-        next_entry_date=pl.when(following).then(pl.col("start").shift(-1))
-    ).filter(pl.col("end") >= period.start, pl.col("end") < period.end)
-    steps.append(("ended in the window", ended.height))
+    person = spells["person"].cast(pl.Int64).to_numpy()
+    start, end = numbers(spells["start"]), numbers(spells["end"], open_end=True)
+    at = np.flatnonzero((end >= day_number(period.start)) & (end < day_number(period.end)))
+    steps.append(("ended in the window", len(at)))
+    left = leaving(register, person[at], end[at], definition.pension_age)
+    exit_month = months(end[at] - (1 if definition.exit_month_of == "last_day_on" else 0))
 
-    frame = ended.select(
-        "person",
-        exit_date="end",
-        exit_month=_exit_month(definition),
-        scheme=pl.col("scheme"),
-        municipality="municipality",
-        entry_date="start",
-        entry_observed=pl.col("start") > known[0],
-        months_on_benefit=months_since(pl.col("start"), pl.col("end")).cast(pl.Int32),
-        end_reason="end_reason",
-        next_entry_date="next_entry_date",
-    )
-    frame = frame.sort("person", "exit_date")
-    gone = leaving(register, frame.select("person", day="exit_date"), definition.pension_age)
-    frame = frame.hstack(gone)
-    sure = pl.col("exit_date").dt.offset_by(f"{definition.max_gap_days}d")
-    left_for_good = pl.min_horizontal("died", "emigrated") <= sure
-    frame = _step(
-        frame, steps, "end confirmed (a new start within the gap would have been seen)",
-        (sure < known[1]) | left_for_good.fill_null(value=False),
-    )  # fmt: skip
-    frame = _step(
-        frame, steps, "not lost from the register at that moment",
-        pl.col("lost").is_null() | (pl.col("lost") > sure),
-    )  # fmt: skip
-    frame = _select_ages(register, definition, frame, steps)
+    # Until this day a new start would make the end an interruption.
+    sure = end[at] + definition.max_gap_days
+    keep = (sure < day_number(known[1])) | (np.minimum(left.died, left.emigrated) <= sure)
+    steps.append(("no new start within the gap can be unseen", int(keep.sum())))
+    keep &= left.lost > sure
+    steps.append(("not lost from the register by then", int(keep.sum())))
+    for name, rule in _age_rules(register, definition, person[at], end[at], exit_month):
+        keep &= rule
+        steps.append((name, int(keep.sum())))
     if definition.excluded_end_reasons:
-        excluded = pl.col("end_reason").cast(pl.String).is_in(definition.excluded_end_reasons)
-        frame = _step(
-            frame, steps, f"end reason not {', '.join(definition.excluded_end_reasons)}",
-            ~excluded.fill_null(value=False),
-        )  # fmt: skip
-    if frame.height == 0 and not allow_empty:
+        reasons = spells["end_reason"].cast(pl.String)[at]
+        keep &= ~reasons.is_in(definition.excluded_end_reasons).fill_null(value=False).to_numpy()
+        steps.append(
+            (f"end reason not {', '.join(definition.excluded_end_reasons)}", int(keep.sum()))
+        )
+    if not keep.any() and not allow_empty:
         raise EmptyCohortError(
             f"No exit from {'/'.join(definition.schemes)} in {period}",
             where="; ".join(f"{name}: {n:,}" for name, n in steps),
             fix="widen the window or the definition",
         )
-    frame, notes = destinations(register, definition, frame)
+    following = np.append(person[1:] == person[:-1], False)[at] if len(person) else keep
+    if definition.switch_is_exit and len(person):
+        scheme = spells["scheme"].to_physical().to_numpy()
+        following &= np.append(scheme[1:] == scheme[:-1], False)[at]
+    next_start = np.where(following, np.append(start[1:], OPEN)[at], OPEN)
+
+    if definition.switch_is_exit:  # the spells are sorted by person and scheme
+        rows = np.lexsort((end[at], person[at]))
+        rows = rows[keep[rows]]
+    else:
+        rows = np.flatnonzero(keep)
+    at, left = at[rows], left[rows]
     jobs = coverage_of(register, "jobs")
-    data_end = max(known[1], jobs[1]) if jobs else known[1]
-    until = pl.min_horizontal("died", "emigrated", "lost", "pensioned")
-    frame = frame.with_columns(
-        observed_until_benefits=pl.min_horizontal(until, pl.lit(known[1])),
-        observed_until_jobs=pl.min_horizontal(until, pl.lit(jobs[1]))
+    work = work_spans(register, definition) if jobs else None
+    to_work, destination, notes = destinations(
+        register,
+        definition,
+        person=person[at],
+        exit_month=exit_month[rows],
+        end_reason=spells["end_reason"][at],
+        left=left,
+        work=work,
+    )
+    until = left.first
+    ends = {"benefits": day_number(known[1]), "jobs": day_number(jobs[1]) if jobs else 0}
+    frame = spells.select("person", "scheme", "municipality", "end_reason")[at].select(
+        "person",
+        exit_date=to_dates(end[at]),
+        exit_month=to_dates(first_days(exit_month[rows])),
+        scheme="scheme",
+        municipality="municipality",
+        entry_date=to_dates(start[at]),
+        entry_observed=pl.Series(start[at] > day_number(known[0])),
+        months_on_benefit=pl.Series(months_gone(start[at], end[at])).cast(pl.Int32),
+        end_reason="end_reason",
+        to_work=to_work,
+        destination=destination,
+        observed_until_benefits=to_dates(np.minimum(until, ends["benefits"])),
+        observed_until_jobs=to_dates(np.minimum(until, ends["jobs"]))
         if jobs
         else pl.lit(None, pl.Date),
-        left_because=pl.when(until.is_null() | (until >= data_end))
-        .then(None)
-        .when(pl.col("died") == until).then(pl.lit("died"))
-        .when(pl.col("emigrated") == until).then(pl.lit("emigrated"))
-        .when(pl.col("pensioned") == until).then(pl.lit("pension"))
-        .otherwise(pl.lit("lost"))
-        .cast(LEFT_TYPE),
-    )  # fmt: skip
-    columns = [
-        "person", "exit_date", "exit_month", "scheme", "municipality", "entry_date",
-        "entry_observed", "months_on_benefit", "end_reason", "to_work", "destination",
-        "observed_until_benefits", "observed_until_jobs", "left_because", "next_entry_date",
-    ]  # fmt: skip
-    frame = frame.select(columns)
-    running = int(spells["end"].is_null().sum())
+        left_because=_left_because(left, max(ends.values())),
+        next_entry_date=to_dates(next_start[rows]),
+    )
     meta = {
         "method": "Exits from benefit",
         "definition": definition,
@@ -204,15 +223,15 @@ def exits(
         "n": frame.height,
         "steps": steps,
         "dropped": {
-            name: before - after
+            f"not: {name}": before - after
             for (_, before), (name, after) in pairwise(steps[2:])
             if before > after
         },
-        "running": running,
+        "running": int(spells["end"].null_count()),
         "covered": {"benefits": known, "jobs": jobs},
         "warnings": notes,
     }
-    return Exits(frame=frame, definition=definition, window=period, meta=meta)
+    return Exits(frame=frame, definition=definition, window=period, work=work, meta=meta)
 
 
 def _require_covered(period: Window, known: tuple[date, date]) -> None:
@@ -224,48 +243,47 @@ def _require_covered(period: Window, known: tuple[date, date]) -> None:
         )
 
 
-def _exit_month(definition: Definition) -> pl.Expr:
-    """First day of the exit month: of the first day off benefit, or of the last day on it."""
-    day = pl.col("end")
-    if definition.exit_month_of == "last_day_on":
-        day = day.dt.offset_by("-1d")
-    return day.dt.truncate("1mo")
+def _left_because(left: Leaving, data_end: int) -> pl.Series:
+    """Why a person left before the data ended."""
+    first = left.first
+    code = np.full(len(first), 3, np.uint8)
+    for number, days in ((2, left.pension), (1, left.emigrated), (0, left.died)):
+        code[days == first] = number
+    code[first >= data_end] = len(LEFT_TYPE.categories)
+    return enum_of(code, LEFT_TYPE)
 
 
-def _step(
-    frame: pl.DataFrame, steps: list[tuple[str, int]], name: str, keep: pl.Expr
-) -> pl.DataFrame:
-    frame = frame.filter(keep)
-    steps.append((name, frame.height))
-    return frame
-
-
-def _select_ages(
+def _age_rules(
     register: Register,
     definition: Definition,
-    frame: pl.DataFrame,
-    steps: list[tuple[str, int]],
-) -> pl.DataFrame:
-    """Keep the ages a definition is about; the month of birth is all that is known of the day."""
+    person: IntArray,
+    day: IntArray,
+    exit_month: IntArray,
+) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Say which exits have the ages a definition is about; of birth only the month is known."""
     low, high, reach = definition.min_age, definition.max_age, definition.drop_if_reaching
     if low is None and high is None and reach is None:
-        return frame
+        return []
     births = register.persons.select("person", "birth_month").unique("person", keep="first")
-    frame = frame.join(births.collect(), on="person", how="left", maintain_order="left")
-    missing = frame["birth_month"].null_count()
-    if missing:
+    found = (
+        pl.DataFrame({"person": person})
+        .join(births.collect(), on="person", how="left", maintain_order="left")
+        .get_column("birth_month")
+    )
+    if found.null_count():
         raise MissingValueError(
-            f"{definition.name!r} has ages, and {missing:,} exits have no birth month",
+            f"{definition.name!r} has ages, and {found.null_count():,} exits have no birth month",
             where="table 'persons', column 'birth_month'",
             fix="give birth months, or a definition without ages",
         )
-    months = month_index(pl.col("exit_date")) - month_index(pl.col("birth_month"))
+    born = months(numbers(found))
+    age = months(day) - born
+    rules = []
     if low is not None:
-        frame = _step(frame, steps, f"aged {low} or over", months >= 12 * low)
+        rules.append((f"aged {low} or over", age >= 12 * low))
     if high is not None:
-        frame = _step(frame, steps, f"aged {high} or under", months < 12 * (high + 1))
+        rules.append((f"aged {high} or under", age < 12 * (high + 1)))
     if reach is not None:
-        end = month_index(pl.col("exit_month")) + definition.longest_horizon
-        turns = month_index(pl.col("birth_month")) + 12 * reach
-        frame = _step(frame, steps, f"not {reach} within follow-up", turns > end)
-    return frame.drop("birth_month")
+        end = exit_month + definition.longest_horizon
+        rules.append((f"not {reach} within follow-up", born + 12 * reach > end))
+    return rules

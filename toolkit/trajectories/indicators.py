@@ -19,6 +19,7 @@ _MEASURES = {
     "in_work": ("in_work_at_{h}", "in work in the month {h} months after the exit month"),
     "uninterrupted": ("uninterrupted_{h}", "in work in every month 1 to {h} after the exit month"),
     "cumulative": ("cumulative_{h}", "at least {weeks} weeks in work within {h} months"),
+    "work_within": ("work_within_{h}", "begins to work within {h} months"),
     "returned": ("returned_within_{h}", "new benefit spell within {h} months"),
 }
 
@@ -61,6 +62,7 @@ def indicators(
         if (column := pattern.format(h=h)) in frame.columns
     ]
     main = {"point_in_time": "in_work"}.get(definition.measure, definition.measure)
+    mains = {main, "work_within", "returned"}
     parts = [
         (frame.group_by(groups) if groups else frame.group_by(pl.lit(0).alias("_all")))
         .agg(
@@ -71,7 +73,7 @@ def indicators(
         .with_columns(
             pl.lit(measure).alias("measure"),
             pl.lit(h, pl.Int64).alias("horizon"),
-            pl.lit(measure in {main, "returned"}).alias("main"),
+            pl.lit(measure in mains).alias("main"),
             pl.lit(_MEASURES[measure][1].format(h=h, weeks=definition.weeks)).alias("outcome"),
         )
         .sort(groups or "_all")

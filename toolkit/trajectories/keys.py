@@ -1,71 +1,30 @@
 """One integer for a person (or group) and a day, so that one sort and one scan do the work.
 
-key = group × 2^18 + day, with day = days since 1970-01-01 + 2^16. Days from 1880 to 2148 lie in
-[2^15, 2^17); a spell that still runs ends on day `OPEN`. Keys of different groups are at least 2^17
-days apart, so a running maximum over a whole column never leaks from one group into the next.
-Months use the same key with their index in place of the day.
+key = group × 2^18 + day number. Keys of different groups are at least 2^17 days apart (see
+`days.OPEN`), so a running maximum over a whole column never leaks from one group into the next.
+Months take the place of days in the same way.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from toolkit.errors import MissingValueError, WrongTypeError
+from toolkit.errors import MissingValueError
 from toolkit.frames import rows_where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    IntArray = NDArray[np.int64]
+    from toolkit.trajectories.days import IntArray
 
 SHIFT = 18
-_ZERO = 1 << 16
-_LOW, _HIGH = 1 << 15, 1 << 17
-#: The day a running spell "ends" on: past every date.
-OPEN = _HIGH + (1 << 15)
 #: Gaps from here on would reach into the next group.
 MAX_GAP = 1 << 16
 _MAX_GROUP = 1 << 44
 _MASK = (1 << SHIFT) - 1
-
-
-def day_numbers(days: pl.Series, *, open_end: bool = False) -> pl.Series:
-    """Return Int64 day numbers of a Date column; with `open_end` a null is a running spell."""
-    if days.dtype != pl.Date:
-        raise WrongTypeError(
-            f"Column {days.name!r} is {days.dtype}, not a date", fix="cast it to pl.Date"
-        )
-    if not open_end and days.null_count():
-        _, where = rows_where(days.to_frame(), pl.col(days.name).is_null())
-        raise MissingValueError(
-            f"Column {days.name!r} has missing dates", where=where, fix="every spell has a start"
-        )
-    number = days.to_physical().cast(pl.Int64) + _ZERO
-    low, high = number.min(), number.max()
-    if (isinstance(low, int) and low < _LOW) or (isinstance(high, int) and high >= _HIGH):
-        raise WrongTypeError(
-            f"Column {days.name!r} has dates outside 1880 to 2148",
-            fix="use null, not a far date, for a spell that still runs",
-        )
-    return number.fill_null(OPEN) if open_end else number
-
-
-def day_number(day: Any) -> int:
-    """Return the day number of one date."""
-    return int(day_numbers(pl.Series("day", [day], dtype=pl.Date))[0])
-
-
-def to_dates(number: pl.Series) -> pl.Series:
-    """Turn day numbers back into dates; `OPEN` and beyond become null."""
-    days = (number - _ZERO).cast(pl.Int32).cast(pl.Date)
-    if len(number) and number.max() >= OPEN:  # type: ignore[operator]
-        return days.set(number >= OPEN, None)
-    return days
 
 
 def days_of(keys: pl.Series) -> pl.Series:

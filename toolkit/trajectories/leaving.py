@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,91 +10,121 @@ import polars as pl
 
 from toolkit.trajectories.benefits import coverage_of
 from toolkit.trajectories.calendar import add_months
-from toolkit.trajectories.keys import SHIFT, day_number, day_numbers, last_at_or_before, pack
+from toolkit.trajectories.days import OPEN, day_number, day_numbers, numbers
+from toolkit.trajectories.keys import SHIFT, last_at_or_before, pack
 from toolkit.trajectories.spells import merge_frame
 
 if TYPE_CHECKING:
     from toolkit.registers import Register
+    from toolkit.trajectories.days import IntArray
 
 
-def leaving(register: Register, people: pl.DataFrame, pension_age: int | None) -> pl.DataFrame:
-    """Return, beside each row of `people` (person, day), when the person is no longer seen.
+@dataclass(frozen=True)
+class Leaving:
+    """Day numbers on which persons leave; `days.OPEN` where they do not.
+
+    Attributes
+    ----------
+    died, emigrated, lost, pension : ndarray of int64, shape (n,)
+        First day of being dead, abroad, out of the register, of pension age.
+    """
+
+    died: IntArray
+    emigrated: IntArray
+    lost: IntArray
+    pension: IntArray
+
+    def __getitem__(self, rows: IntArray) -> Leaving:
+        """Return the chosen rows."""
+        return Leaving(self.died[rows], self.emigrated[rows], self.lost[rows], self.pension[rows])
+
+    @property
+    def first(self) -> IntArray:
+        """First day on which the person is no longer seen, for whatever reason."""
+        return np.minimum(
+            np.minimum(self.died, self.emigrated), np.minimum(self.lost, self.pension)
+        )
+
+
+def leaving(
+    register: Register, person: IntArray, day: IntArray, pension_age: int | None
+) -> Leaving:
+    """Return when persons, each followed from a day on, are no longer seen.
+
+    A stay outside the residences counts as emigration from its first day on (the day itself for who
+    is abroad then), unless the residence ended for another reason than emigration and no residence
+    follows: that person is lost from the register. Without residences nobody leaves. Who dies did
+    not also emigrate on that day or later.
 
     Parameters
     ----------
     register : Register
-    people : pl.DataFrame
-        `person` and `day` (Date) from which on the person is followed; any order.
+    person, day : ndarray of int64, shape (n,)
+        Persons, and day numbers from which on each is followed.
     pension_age : int or None
         Age in years from the month of which on nobody is followed.
-
-    Returns
-    -------
-    pl.DataFrame
-        `died`, `emigrated`, `lost`, `pensioned` (Date, null where it does not happen), row by row.
-        A stay outside the residences counts as emigration from its first day on (`day` itself for
-        who is abroad then), unless the residence ended for another reason than emigration and no
-        residence follows: that person is lost from the register. Without residences nobody leaves.
     """
-    columns = ["person", "death_date", "birth_month"]
-    persons = register.persons.select(columns).unique("person", keep="first")
-    known = (
-        people.lazy()
-        .join(persons, on="person", how="left", maintain_order="left")
-        .select(
-            died="death_date",
-            pensioned=add_months(pl.col("birth_month"), 12 * pension_age)
-            if pension_age is not None
-            else pl.lit(None, pl.Date),
-        )
+    died, pension = _from_persons(register, person, pension_age)
+    emigrated, lost = _from_residences(register, person, day)
+    return Leaving(
+        died,
+        np.where(emigrated >= died, OPEN, emigrated),
+        np.where(lost >= died, OPEN, lost),
+        pension,
+    )
+
+
+def _from_persons(
+    register: Register, person: IntArray, pension_age: int | None
+) -> tuple[IntArray, IntArray]:
+    """Look up death and pension age, among the few persons that have either before the data end."""
+    ends = register.coverage.select(pl.col("end").max()).collect().item()
+    aged = (
+        pl.lit(None, pl.Date)
+        if pension_age is None
+        else add_months(pl.col("birth_month"), 12 * pension_age)
+    )
+    few = (
+        register.persons.select("person", died="death_date", pension=aged)
+        .filter(pl.col("died").is_not_null() | (pl.col("pension") <= ends))
+        .unique("person", keep="first")
         .collect()
+        .sort("person")
     )
-    emigrated, lost = _out_of_residence(register, people)
-    # Who died did not emigrate on that day or later.
-    dead = known["died"]
-    gone = pl.DataFrame({"emigrated": emigrated, "lost": lost, "died": dead}).with_columns(
-        pl.when(pl.col(name) >= pl.col("died")).then(None).otherwise(pl.col(name)).alias(name)
-        for name in ("emigrated", "lost")
+    nobody = np.full(len(person), OPEN, np.int64)
+    if few.height == 0:
+        return nobody, nobody
+    known = few["person"].to_numpy()
+    at = np.minimum(np.searchsorted(known, person), few.height - 1)
+    found = known[at] == person
+    return (
+        np.where(found, numbers(few["died"], open_end=True)[at], OPEN),
+        np.where(found, numbers(few["pension"], open_end=True)[at], OPEN),
     )
-    return known.hstack(gone.drop("died"))
 
 
-def _out_of_residence(register: Register, people: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
-    nobody = pl.Series([None] * people.height, dtype=pl.Date)
+def _from_residences(
+    register: Register, person: IntArray, day: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Look up the end of the residence on `day`: emigrated, lost."""
+    nobody = np.full(len(person), OPEN, np.int64)
     covered = coverage_of(register, "residences")
     if covered is None:
         return nobody, nobody
-    wanted = people.select("person").unique()
-    rows = (
-        register.residences.select("person", "start", "end", "end_reason")
-        .join(wanted.lazy(), on="person", how="semi")
-        .collect()
-    )
+    rows = register.residences.select("person", "start", "end", "end_reason").collect()
     if rows.height == 0:
         return nobody, nobody
     homes = merge_frame(rows, by=["person"], max_gap_days=0)
+    who = homes["person"].to_numpy()
     start = pack(homes["person"], day_numbers(homes["start"])).to_numpy()
-    person = people["person"].cast(pl.Int64).to_numpy()
+    end = numbers(homes["end"], open_end=True)
+    emigrates = (homes["end_reason"] == "emigrated").fill_null(value=False).to_numpy()
     # Before the residences were delivered nobody is known to be abroad.
-    day = np.maximum(day_numbers(people["day"]).to_numpy(), day_number(covered[0]))
-    at = last_at_or_before(start, (person << SHIFT) + day)
-    home_person = homes["person"].to_numpy()
-    same = (at >= 0) & (home_person[at] == person)
+    at = last_at_or_before(start, (person << SHIFT) + np.maximum(day, day_number(covered[0])))
+    here = (at >= 0) & (who[at] == person)
+    comes_back = np.append(who, np.iinfo(np.int64).min)[at + 1] == person
     # A person whose first residence starts later is abroad until then; unknown persons never leave.
-    following = np.append(home_person, np.iinfo(np.int64).min)[at + 1] == person
-    index = pl.Series(np.where(same, at, 0), dtype=pl.UInt32)
-    home = homes.select("end", "end_reason")[index].with_columns(
-        same=pl.Series(same), following=pl.Series(following), day=people["day"]
-    )
-    abroad = (pl.col("end_reason") == "emigrated").fill_null(value=False) | pl.col("following")
-    left = (
-        pl.when("same")
-        .then(pl.max_horizontal(pl.when(pl.col("end").is_not_null()).then("day"), "end"))
-        .when("following")
-        .then("day")
-    )
-    out = home.select(left=left, abroad=abroad)
-    return (
-        out.select(pl.when("abroad").then("left")).to_series(),
-        out.select(pl.when(~pl.col("abroad")).then("left")).to_series(),
-    )
+    leaves = np.where(here, np.maximum(end[at], np.where(end[at] < OPEN, day, 0)), OPEN)
+    leaves = np.where(~here & comes_back, day, leaves)
+    abroad = comes_back | (here & emigrates[at])
+    return np.where(abroad, leaves, OPEN), np.where(abroad, OPEN, leaves)

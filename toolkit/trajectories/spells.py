@@ -12,15 +12,8 @@ from toolkit.errors import CallError, ReversedSpellError
 from toolkit.frames import as_columns, require_columns, rows_where, to_frame, to_lazy
 from toolkit.result import Result
 from toolkit.trajectories.calendar import Window
-from toolkit.trajectories.keys import (
-    MAX_GAP,
-    SHIFT,
-    day_numbers,
-    days_of,
-    group_numbers,
-    pack,
-    to_dates,
-)
+from toolkit.trajectories.days import day_numbers, to_dates
+from toolkit.trajectories.keys import MAX_GAP, SHIFT, days_of, group_numbers, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,18 +9,18 @@ import numpy as np
 import polars as pl
 
 from toolkit.trajectories.benefits import one_of
-from toolkit.trajectories.keys import OPEN, SHIFT, day_numbers, last_at_or_before, pack
+from toolkit.trajectories.days import OPEN, day_numbers, months
+from toolkit.trajectories.keys import SHIFT, last_at_or_before, pack
 from toolkit.trajectories.spells import merge_frame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from toolkit.registers import Register
+    from toolkit.trajectories.days import IntArray
     from toolkit.trajectories.definition import Definition
-    from toolkit.trajectories.keys import IntArray
 
-#: Month index of a spell that still runs.
-OPEN_MONTH = OPEN
+_MASK = (1 << SHIFT) - 1
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Spans:
     Attributes
     ----------
     start, end : ndarray of int64, shape (n,)
-        `group × 2^18 + number`, ends exclusive.
+        `person × 2^18 + number`, ends exclusive.
     """
 
     start: IntArray
@@ -38,71 +38,66 @@ class Spans:
 
     def reach(self, person: IntArray, first: IntArray) -> IntArray:
         """Return how long the spell that holds on `first` goes on from there; 0 if none."""
-        at = last_at_or_before(self.start, asked := (person << SHIFT) + first)
         if not len(self.end):
-            return np.zeros(len(asked), np.int64)
+            return np.zeros(len(person), np.int64)
+        asked = (person << SHIFT) + first
+        at = last_at_or_before(self.start, asked)
         return np.where(at >= 0, np.maximum(self.end[at] - asked, 0), 0)
 
     def any_in(self, person: IntArray, first: IntArray, until: IntArray) -> NDArray[np.bool_]:
         """Return whether a spell holds on any of `[first, until)`."""
-        at = last_at_or_before(self.start, (person << SHIFT) + until - 1)
         if not len(self.end):
             return np.zeros(len(person), bool)
-        return (at >= 0) & (self.end[at] > (person << SHIFT) + first)
+        key = person << SHIFT
+        at = last_at_or_before(self.start, key + (until - 1))
+        return (at >= 0) & (self.end[at] > key + first)
 
     def total_before(self, person: IntArray, day: IntArray) -> IntArray:
         """Return the days covered before `day`, over all spells sorted up to there.
 
         Only differences for the same person mean anything.
         """
+        if not len(self.end):
+            return np.zeros(len(person), np.int64)
         length = np.concatenate([[0], np.cumsum(self.end - self.start)])
         asked = (person << SHIFT) + day
         at = last_at_or_before(self.start, asked)
-        if not len(self.end):
-            return np.zeros(len(asked), np.int64)
         beyond = np.where(at >= 0, np.maximum(self.end[at] - asked, 0), 0)
         return length[at + 1] - beyond
 
     def next_start(self, person: IntArray, day: IntArray) -> IntArray:
-        """Return the number of the first start on or after `day`, −1 where there is none."""
-        asked = (person << SHIFT) + day
-        at = np.searchsorted(self.start, asked, side="left")
+        """Return the number of the first start on or after `day`, `OPEN` where there is none."""
+        at = np.searchsorted(self.start, (person << SHIFT) + day, side="left")
         start = np.append(self.start, np.int64(-1))[at]
-        return np.where((start >> SHIFT) == person, start & ((1 << SHIFT) - 1), -1)
+        return np.where((start >> SHIFT) == person, start & _MASK, OPEN)
 
     def in_months(self) -> Spans:
         """Return the spells of calendar months touched; months that follow each other are one."""
-        return month_spans(self)
+        if not len(self.start):
+            return self
+        person = (self.start >> SHIFT) << SHIFT
+        last = self.end & _MASK
+        until = np.where(last >= OPEN, OPEN, months(np.minimum(last, OPEN) - 1) + 1)
+        start, end = person + months(self.start & _MASK), person + until
+        reach = np.maximum.accumulate(end)
+        new = np.append(True, start[1:] > reach[:-1])
+        return Spans(start[new], reach[np.append(new[1:], True)])
 
 
-def spans(frame: pl.DataFrame) -> Spans:
-    """Pack merged spells (person, start, end; sorted, disjoint)."""
+def no_spans() -> Spans:
+    """Return spans without any spell."""
+    return Spans(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def person_spans(spells: pl.DataFrame) -> Spans:
+    """Merge spells per person over any overlap, and pack them."""
+    if spells.height == 0:
+        return no_spans()
+    merged = merge_frame(spells.select("person", "start", "end"), by=["person"], max_gap_days=0)
     return Spans(
-        pack(frame["person"], day_numbers(frame["start"])).to_numpy(),
-        pack(frame["person"], day_numbers(frame["end"], open_end=True)).to_numpy(),
+        pack(merged["person"], day_numbers(merged["start"])).to_numpy(),
+        pack(merged["person"], day_numbers(merged["end"], open_end=True)).to_numpy(),
     )
-
-
-def month_spans(days: Spans) -> Spans:
-    """Turn spells of days into spells of calendar months touched, joined where months adjoin."""
-    mask = (1 << SHIFT) - 1
-    person = days.start >> SHIFT
-    first, until = _month_of(days.start & mask), _month_of((days.end & mask) - 1) + 1
-    until[(days.end & mask) >= OPEN] = OPEN_MONTH
-    start, end = (person << SHIFT) + first, (person << SHIFT) + until
-    if not len(start):
-        return Spans(start, end)
-    reach = np.maximum.accumulate(end)
-    new = np.append(True, start[1:] > reach[:-1])
-    return Spans(start[new], reach[np.append(new[1:], True)])
-
-
-def _month_of(number: IntArray) -> IntArray:
-    """Month index of day numbers, by NumPy's calendar (months since 1970)."""
-    from toolkit.trajectories.keys import _ZERO
-
-    days = (number - _ZERO).astype("datetime64[D]")
-    return days.astype("datetime64[M]").astype(np.int64) + 1970 * 12
 
 
 def counted_jobs(register: Register, definition: Definition) -> pl.LazyFrame:
@@ -115,10 +110,10 @@ def counted_jobs(register: Register, definition: Definition) -> pl.LazyFrame:
 
 def work_spans(register: Register, definition: Definition) -> Spans:
     """Return the days in work: counted jobs added up, with enough hours together."""
-    jobs = counted_jobs(register, definition).collect()
+    jobs = counted_jobs(register, definition)
     if definition.min_hours > 0:
-        return _enough_hours(jobs, definition.min_hours)
-    return spans(merge_frame(jobs.drop("hours"), by=["person"], max_gap_days=0))
+        return _enough_hours(jobs.collect(), definition.min_hours)
+    return person_spans(jobs.select("person", "start", "end").collect())
 
 
 def _enough_hours(jobs: pl.DataFrame, min_hours: float) -> Spans:
@@ -128,20 +123,15 @@ def _enough_hours(jobs: pl.DataFrame, min_hours: float) -> Spans:
     last job ended (running jobs end on day `OPEN`).
     """
     hours = (jobs["hours"].fill_null(0.0).cast(pl.Float64) * 100).round().cast(pl.Int64)
-    person = jobs["person"]
+    start = pack(jobs["person"], day_numbers(jobs["start"]))
+    end = pack(jobs["person"], day_numbers(jobs["end"], open_end=True))
     events = (
-        pl.DataFrame({
-            "at": pl.concat([
-                pack(person, day_numbers(jobs["start"])),
-                pack(person, day_numbers(jobs["end"], open_end=True)),
-            ]),
-            "change": pl.concat([hours, -hours]),
-        })
+        pl.DataFrame({"at": pl.concat([start, end]), "change": pl.concat([hours, -hours])})
         .group_by("at")
         .agg(pl.col("change").sum())
         .sort("at")
         .with_columns(enough=pl.col("change").cum_sum() >= round(min_hours * 100))
-    )  # fmt: skip
+    )
     turn = events.filter(pl.col("enough") != pl.col("enough").shift(1, fill_value=False))
     return Spans(
         turn.filter("enough")["at"].to_numpy(), turn.filter(~pl.col("enough"))["at"].to_numpy()
