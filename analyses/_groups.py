@@ -50,8 +50,9 @@ def add_groups(frame: pl.DataFrame, study: Study) -> pl.DataFrame:
     if "with_programme" in frame.columns:
         yes, no = study.text("with_programme"), study.text("without_programme")
         columns.append(
-            pl.when("with_programme").then(pl.lit(yes)).otherwise(pl.lit(no))
-            .cast(pl.Enum([yes, no])).alias("by_programme")
+            pl.when("with_programme").then(pl.lit(yes))
+            .when(~pl.col("with_programme")).then(pl.lit(no)).otherwise(pl.lit(unknown))
+            .cast(pl.Enum([yes, no, unknown])).alias("by_programme")
         )  # fmt: skip
     return frame.with_columns(columns)
 

@@ -116,7 +116,7 @@ def _return(study: Study, _: Register, cohort: Cohort) -> None:
     curves = survival.cumulative_incidence(
         cohort.frame, time="return_time", event="return_event", by="by_programme"
     )
-    back = pl.col("cause") == trajectories.RETURNED
+    back = pl.col("cause") == trajectories.HAPPENED
     returned = curves.tidy().filter(back)
     at_end = dict(
         curves.at(last).filter(back)

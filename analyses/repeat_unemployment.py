@@ -91,8 +91,8 @@ def _curves(study: Study, _: Register, cohort: Cohort) -> None:
     curves = survival.cumulative_incidence(
         cohort.frame, time="return_time", event="return_event", by="by_scheme"
     )
-    returned = curves.tidy().filter(pl.col("cause") == trajectories.RETURNED)
-    at_six = curves.at(6).filter(pl.col("cause") == trajectories.RETURNED)["estimate"]
+    returned = curves.tidy().filter(pl.col("cause") == trajectories.HAPPENED)
+    at_six = curves.at(6).filter(pl.col("cause") == trajectories.HAPPENED)["estimate"]
     study.paragraph(
         study.text("curve_text", gap=cohort.definition.max_gap_days),
         heading=study.text("curve_head"),

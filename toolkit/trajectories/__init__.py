@@ -9,10 +9,25 @@ from toolkit.trajectories.calendar import (
     months_since,
     months_until,
 )
+from toolkit.trajectories.cohorts import Cohort, inflow, stock
 from toolkit.trajectories.definitions import RECIPES, Definition, recipe
-from toolkit.trajectories.durability import Durability, durability
+from toolkit.trajectories.describe import describe
+from toolkit.trajectories.destinations import DESTINATIONS
+from toolkit.trajectories.durability import (
+    CENSORED,
+    DIED,
+    EMIGRATED,
+    HAPPENED,
+    Durability,
+    durability,
+)
 from toolkit.trajectories.exits import Exits, exits
+from toolkit.trajectories.flows import flows
 from toolkit.trajectories.indicators import indicators
+from toolkit.trajectories.panel import STATES, monthly_panel, panel_parts
+from toolkit.trajectories.programmes import reintegration_outcome
+from toolkit.trajectories.sequences import Sequences, from_sequences
+from toolkit.trajectories.since import states_since
 from toolkit.trajectories.spells import (
     SpellCheck,
     check_spells,
@@ -22,24 +37,41 @@ from toolkit.trajectories.spells import (
 )
 
 __all__ = [
+    "CENSORED",
+    "DESTINATIONS",
+    "DIED",
+    "EMIGRATED",
+    "HAPPENED",
     "RECIPES",
+    "STATES",
+    "Cohort",
     "Definition",
     "Durability",
     "Exits",
+    "Sequences",
     "SpellCheck",
     "Window",
     "add_months",
     "check_spells",
     "clip_spells",
     "definitions",
+    "describe",
     "durability",
     "exits",
+    "flows",
+    "from_sequences",
     "indicators",
+    "inflow",
     "merge_spells",
     "month_index",
     "month_start",
+    "monthly_panel",
     "months_since",
     "months_until",
+    "panel_parts",
     "recipe",
+    "reintegration_outcome",
+    "states_since",
+    "stock",
     "subtract_spells",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,17 @@ class Exits(Result):
     def steps(self) -> list[tuple[str, int]]:
         """What was left after each step of selection, for a flow chart."""
         return list(self.meta["steps"])
+
+    def keep(self, condition: pl.Expr, *, step: str) -> Exits:
+        """Keep the exits where `condition` holds; the step of selection is counted."""
+        frame = self.frame.filter(condition)
+        meta = {
+            **self.meta,
+            "n": frame.height,
+            "steps": [*self.steps, (step, frame.height)],
+            "dropped": {**self.meta["dropped"], step: self.frame.height - frame.height},
+        }
+        return replace(self, frame=frame, meta=meta)
 
     def tidy(self) -> pl.DataFrame:
         """Return one row a destination: n and the share of exits whose destination is known."""
