@@ -34,7 +34,21 @@ def to_lazy(data: Any) -> pl.LazyFrame:
             fix="pass a polars, pandas or pyarrow frame",
         ) from error
     eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
-    return pl.DataFrame(eager.to_arrow()).lazy()
+    return pl.DataFrame([_to_series(column) for column in eager.iter_columns()]).lazy()
+
+
+def _to_series(column: Any) -> pl.Series:
+    """Return a narwhals series as a polars one, by way of numpy: pyarrow need not be there."""
+    values, missing = column.to_numpy(), column.is_null().to_numpy()
+    if values.dtype == object:
+        known = [None if gone else value for value, gone in zip(values, missing, strict=True)]
+        return pl.Series(column.name, known)
+    series = pl.Series(column.name, values)
+    if not missing.any():
+        return series
+    return (
+        series.to_frame().select(pl.when(~pl.Series(missing)).then(pl.col(series.name))).to_series()
+    )
 
 
 def to_frame(data: Any) -> pl.DataFrame:

@@ -158,9 +158,10 @@ def _group_packed(
     Hashing one 32-bit number instead of several columns is about three times as fast.
     """
     schema = values.collect_schema()
-    if not all(schema[key].is_integer() or schema[key] == pl.Boolean for key in keys):
+    fits = {key: schema[key].is_integer() and schema[key] != pl.UInt64 for key in keys}
+    if not all(fits[key] or schema[key] == pl.Boolean for key in keys):
         return None
-    numbers = {key: pl.col(key).cast(pl.Int64, strict=False) for key in keys}
+    numbers = {key: pl.col(key).cast(pl.Int64) for key in keys}
     low_high = values.select(
         expr
         for key, number in numbers.items()
@@ -216,7 +217,9 @@ def _to_cells(
     else:
         groups = pl.DataFrame({"": [0]})  # one nameless group, so that G is 1
         counted = counted.with_columns(group=pl.lit(0))
-    counted = counted.sort(["group", "time"])
+    # sorted by all keys, so that float sums come out the same whatever the order of the rows
+    inner = [key for key in ("time", "event", "entry") if key in counted.columns]
+    counted = counted.sort(["group", *inner])
     causes, event = _number_causes(counted["event"], competing=competing)
     n = counted["n"].to_numpy()
     squared = counted["n_squared"].to_numpy() if weighted and weighting == "sampling" else n
