@@ -1,6 +1,16 @@
 """House style, figures, tables and documents, in Dutch or English."""
 
 from toolkit.reporting import figures
+from toolkit.reporting.document import (
+    Chapter,
+    Definitions,
+    Figure,
+    KeyFigure,
+    KeyFigures,
+    Note,
+    Table,
+    Text,
+)
 from toolkit.reporting.files import FigureFiles, TableFiles, save_figure, save_table
 from toolkit.reporting.labels import (
     format_count,
@@ -14,13 +24,23 @@ from toolkit.reporting.labels import (
     name_of,
 )
 from toolkit.reporting.language import current_language
+from toolkit.reporting.render import render_report
 from toolkit.reporting.style import NARROW, WIDE, style
+from toolkit.reporting.tables import table_html
 
 __all__ = [
     "NARROW",
     "WIDE",
+    "Chapter",
+    "Definitions",
+    "Figure",
     "FigureFiles",
+    "KeyFigure",
+    "KeyFigures",
+    "Note",
+    "Table",
     "TableFiles",
+    "Text",
     "current_language",
     "figures",
     "format_count",
@@ -32,7 +52,9 @@ __all__ = [
     "format_points",
     "label",
     "name_of",
+    "render_report",
     "save_figure",
     "save_table",
     "style",
+    "table_html",
 ]

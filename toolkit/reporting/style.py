@@ -51,7 +51,6 @@ def settings() -> Any:
         "text.color": palette.INK,
         "text.parse_math": False,
         "text.hinting": "none",
-        "text.hinting_factor": 1,
         "axes.unicode_minus": True,
         "axes.edgecolor": palette.AXIS,
         "axes.linewidth": 0.6,

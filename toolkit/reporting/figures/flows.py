@@ -91,7 +91,7 @@ def flows(
     drawn_smooth = smooth is not None and data.height >= 2 * smooth
     with style():
         canvas = open_canvas(furniture, height=(150.0, 120.0))
-        days = data[date].to_list()
+        days = [_day(day) for day in data[date]]
         ends = []
         for name, look in zip(columns, palette.LINES, strict=False):
             line = data[name]
@@ -103,9 +103,9 @@ def flows(
             if seen.len():
                 shown = (labels or {}).get(name) or _known(name)
                 ends.append(EndLabel(float(seen[-1]), shown, look.colour, format_count(seen[-1])))
-        highest = max((data[name].max() or 1.0) for name in columns)  # type: ignore[type-var]
-        number_axis(canvas.ax, steps_between(0.0, float(highest), 4 if canvas.narrow else 5))  # type: ignore[arg-type]
-        _year_axis(canvas, days[0], days[-1])
+        highest: Any = data.select(pl.max_horizontal(pl.col(*columns).max())).item() or 1.0
+        number_axis(canvas.ax, steps_between(0.0, float(highest), 4 if canvas.narrow else 5))
+        _year_axis(canvas, data[date][0], data[date][-1])
         _periods(canvas, periods)
         _over_axis(canvas, y_label or label("axis.persons_a_month"))
         label_ends(canvas, ends)
@@ -134,6 +134,11 @@ def moving_average(line: pl.Series, months: int) -> pl.Series:
     return total / months
 
 
+def _day(day: Any) -> float:
+    """Return a date as a number for the axis: days since the first of January 1970."""
+    return float(day.toordinal() - 719163)
+
+
 def _line(
     canvas: Canvas, days: list[Any], line: pl.Series, look: palette.LineLook, *, thin: bool
 ) -> None:
@@ -147,25 +152,21 @@ def _line(
 
 def _year_axis(canvas: Canvas, first: date, last: date) -> None:
     """Put years at their January; every second or fifth where they would touch."""
-    from matplotlib.dates import date2num
-
     years = list(range(first.year + (first.month > 1), last.year + 1))
     each = text_width("2000", canvas.sizes.tick) + 5.0
     most = max(int(canvas.width * 0.62 / each), 2)
     step = next((s for s in (1, 2, 5, 10) if len(years) / s <= most), 20)
     shown = [year for year in years if year % step == 0]
-    ticks = [float(date2num(first.replace(year=year, month=1, day=1))) for year in shown]
-    canvas.ax.set_xlim(float(date2num(first)), float(date2num(last)))
+    ticks = [_day(first.replace(year=year, month=1, day=1)) for year in shown]
+    canvas.ax.set_xlim(_day(first), _day(last))
     canvas.ax.xaxis.set_ticks(ticks)
     canvas.ax.xaxis.set_ticklabels([str(year) for year in shown])
 
 
 def _periods(canvas: Canvas, periods: Sequence[tuple[date, date, str]]) -> None:
-    from matplotlib.dates import date2num
-
     size = canvas.sizes.label
     for start, end, words in periods:
-        low, high = float(date2num(start)), float(date2num(end))
+        low, high = _day(start), _day(end)
         canvas.ax.axvspan(low, high, color=palette.MIST, alpha=0.7, linewidth=0, zorder=0.5)
 
         def write(low: float = low, high: float = high, words: str = words) -> None:

@@ -163,7 +163,7 @@ def _until(curve: pl.DataFrame, last: float) -> pl.DataFrame:
     """Cut a curve at the horizon; the last step runs on to it where the frame does."""
     kept = curve.filter(pl.col("time") <= last)
     if kept["time"][-1] < last < curve["time"].max():  # type: ignore[operator]
-        kept = pl.concat([kept, kept.tail(1).with_columns(time=pl.lit(last))])
+        kept = pl.concat([kept, kept.tail(1).with_columns(time=pl.lit(float(last)))])
     return kept
 
 
