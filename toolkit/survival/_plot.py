@@ -87,7 +87,7 @@ def _write_at_risk(
         down = -40 - step * (i + 1)
         if by:
             ax.annotate(
-                _label(part, by), (0, 0), xytext=(-8, down), xycoords="axes fraction",
+                _label(part, by), (0, 0), xytext=(-22, down), xycoords="axes fraction",
                 textcoords="offset points", ha="right", fontsize="small",
             )  # fmt: skip
         for tick, n in zip(part["time"], part["n_risk"], strict=True):

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, check_option
@@ -15,7 +16,6 @@ from toolkit.survival.checks import check_cells, check_event_type, check_time_ty
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 Weighting = Literal["frequency", "sampling"]
@@ -97,10 +97,10 @@ def count_cells(
     check_event_type(event, schema[event], competing=competing)
 
     keys = {f"by_{i}": pl.col(name) for i, name in enumerate(by)}
-    if entry is not None:
-        keys["entry"] = _as_time(entry, schema[entry])
     keys["time"] = _as_time(time, schema[time])
     keys["event"] = _as_event(event, schema[event], competing=competing)
+    if entry is not None:
+        keys["entry"] = _as_time(entry, schema[entry])
     sums = [pl.len().alias("rows")]
     if weights is not None:
         w = pl.col("weight")
@@ -116,7 +116,7 @@ def count_cells(
     eager = isinstance(data, pl.DataFrame) or not isinstance(data, pl.LazyFrame)
     counted = _group_packed(values, list(keys), sums) if eager else None
     if counted is None:
-        counted = values.group_by(list(keys)).agg(sums).collect(engine="streaming")
+        counted = values.group_by(list(keys)).agg(sums).sort(list(keys)).collect(engine="streaming")
     check_cells(
         counted, lazy, time=time, event=event, entry=entry, by=by, weights=weights,
         competing=competing,
@@ -153,7 +153,7 @@ def _as_event(name: str, dtype: pl.DataType, *, competing: bool) -> pl.Expr:
 def _group_packed(
     values: pl.LazyFrame, keys: list[str], sums: list[pl.Expr]
 ) -> pl.DataFrame | None:
-    """Group by one integer made of all keys; None where the keys are no small integers.
+    """Group and sort by one integer made of all keys; None where they are no small integers.
 
     Hashing one 32-bit number instead of several columns is about three times as fast.
     """
@@ -189,6 +189,7 @@ def _group_packed(
         values.select(packed.cast(kind).alias("packed"), *others)
         .group_by("packed")
         .agg(sums)
+        .sort("packed")
         .collect(engine="streaming")
     )
     left = pl.col("packed").cast(pl.Int64)
@@ -209,17 +210,19 @@ def _to_cells(
         counted = counted.filter(pl.col("n") > 0)
     else:
         counted = counted.with_columns(n=pl.col("rows").cast(pl.Float64))
+    # the cells are sorted by all keys, so that groups lie together, and float sums come out the
+    # same whatever the order of the rows
     keys = [f"by_{i}" for i in range(len(by))]
     if keys:
-        groups = counted.select(keys).unique().sort(keys).with_row_index("group")
-        counted = counted.join(groups, on=keys, how="left")
-        groups = groups.drop("group").rename(dict(zip(keys, by, strict=True)))
+        changed = pl.any_horizontal(pl.col(key).ne_missing(pl.col(key).shift()) for key in keys)
+        new = counted.select(changed.alias("new"))["new"].to_numpy().copy()
+        new[0] = True
+        group = np.cumsum(new) - 1
+        groups = counted.select(keys).filter(pl.Series(new))
+        groups = groups.rename(dict(zip(keys, by, strict=True)))
     else:
+        group = np.zeros(counted.height, dtype=np.int64)
         groups = pl.DataFrame({"": [0]})  # one nameless group, so that G is 1
-        counted = counted.with_columns(group=pl.lit(0))
-    # sorted by all keys, so that float sums come out the same whatever the order of the rows
-    inner = [key for key in ("time", "event", "entry") if key in counted.columns]
-    counted = counted.sort(["group", *inner])
     causes, event = _number_causes(counted["event"], competing=competing)
     n = counted["n"].to_numpy()
     squared = counted["n_squared"].to_numpy() if weighted and weighting == "sampling" else n
@@ -227,7 +230,7 @@ def _to_cells(
         by=tuple(by),
         groups=groups,
         causes=causes,
-        group=counted["group"].cast(pl.Int64).to_numpy(),
+        group=group,
         time=counted["time"].to_numpy(),
         entry=counted["entry"].to_numpy() if "entry" in counted.columns else None,
         event=event,

@@ -164,6 +164,8 @@ def _one_cause(
         _sum_left(table, parts, term) for term in (v * fixed**2, v * fixed * after, v * after**2)
     ]
     gone = left[0] + 2 * f * left[1] + f**2 * left[2]
+    if table.cells.entry is None:  # x = y = 0
+        return np.maximum(gone + drift**2 * _sum_at_risk(table, parts, v), 0.0)
     one, sx, sy, sxx, sxy, syy = (
         _sum_at_risk(table, parts, term)
         for term in (v, v * x, v * y, v * x * x, v * x * y, v * y * y)

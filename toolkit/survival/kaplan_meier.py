@@ -127,8 +127,8 @@ class KaplanMeier(Result):
         Notes
         -----
         With A(t) the area from t to the horizon, the variance is Σ A(t)² d / (n (n - d)) over the
-        event times up to the horizon (Klein and Moeschberger 2003, eq. 4.5.2); with sampling weights
-        it is the infinitesimal jackknife's.
+        event times up to the horizon (Klein and Moeschberger 2003, eq. 4.5.2); with sampling
+        weights it is the infinitesimal jackknife's.
         """
         table = self.table
         area, std_error = restricted_mean(table, self.survival, horizon, robust=self.robust)

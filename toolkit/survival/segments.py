@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -26,16 +27,18 @@ def running_sum(values: Floats, group: Ints, *, reverse: bool = False) -> Floats
     ----------
     values : (R,) or (R, K) array
     group : (R,) array
-        Group number of each row.
+        Group number of each row, sorted.
     reverse : bool
         Sum from the group's last row back.
     """
-    return _over(values, group, lambda x: x.cum_sum(reverse=reverse))
+    if reverse:
+        return _within(values[::-1], group[::-1], np.cumsum, 0.0)[::-1]
+    return _within(values, group, np.cumsum, 0.0)
 
 
 def running_product(values: Floats, group: Ints) -> Floats:
     """Return the running product of `values` that starts anew in every group."""
-    return _over(values, group, lambda x: x.cum_prod())
+    return _within(values, group, np.cumprod, 1.0)
 
 
 def before(values: Floats, group: Ints, start: float) -> Floats:
@@ -47,14 +50,24 @@ def before(values: Floats, group: Ints, start: float) -> Floats:
     return out
 
 
-def _over(values: Floats, group: Ints, running: object) -> Floats:
-    # polars cumulates per group, so that no rounding leaks from one group into the next,
+def _within(values: Floats, group: Ints, running: Callable[..., Floats], fill: float) -> Floats:
+    # every group is cumulated by itself, so that no rounding leaks from one into the next,
     # as it would when one long running sum were cut up by subtraction
-    columns = values.reshape(len(values), -1)
-    names = [f"x{k}" for k in range(columns.shape[1])]
-    frame = pl.DataFrame(columns, schema=names).with_columns(group=pl.Series(group))
-    done = frame.select(running(pl.col(name)).over("group") for name in names)  # type: ignore[operator]
-    return done.to_numpy().reshape(values.shape)
+    start = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+    length = np.diff(np.append(start, len(group)))
+    width = int(length.max())
+    if len(start) * width <= 4 * len(group) + 10_000:
+        # a row a group, filled up on the right
+        row = np.repeat(np.arange(len(start)), length)
+        place = np.arange(len(group)) - start[row]
+        table = np.full((len(start), width, *values.shape[1:]), fill)
+        table[row, place] = values
+        done: Floats = running(table, axis=1)[row, place]
+        return done
+    out = np.empty(values.shape)
+    for first, last in zip(start, start + length, strict=True):
+        out[first:last] = running(values[first:last], axis=0)
+    return out
 
 
 class Steps:
