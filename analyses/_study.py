@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,16 @@ from toolkit.reporting import document, figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import date
 
     from toolkit.registers import Register
+    from toolkit.reporting.language import Language
     from toolkit.reporting.tables import Format
     from toolkit.trajectories import Durability
 
 HERE = Path(__file__).parent
+#: A title names no share that rests on fewer observations.
+TITLE_SMALLEST = 30
 
 
 @cache
@@ -48,7 +53,7 @@ class Study:
 
     name: str
     out: Path
-    language: str = "nl"
+    language: Language = "nl"
     words: Mapping[str, str] = field(default_factory=dict)
     chapter_number: int = 1
     blocks: list[Any] = field(default_factory=list)
@@ -60,6 +65,7 @@ class Study:
         self.manifest = Manifest(title=self.name)
         self._text = {**read_toml(self.name).get("text", {}).get(self.language, {}), **self.words}
         self._figures = self._tables = 0
+        self.source = ""
         for old in ("figures", "tables"):  # nothing of an older run stays behind
             for file in (self.out / old).glob("*"):
                 file.unlink()
@@ -67,7 +73,7 @@ class Study:
     @property
     def config(self) -> dict[str, Any]:
         """The study's own settings."""
-        return dict(read_toml(self.name)["study"])
+        return dict(read_toml(self.name).get("study", {}))
 
     @property
     def published(self) -> list[dict[str, Any]]:
@@ -82,6 +88,10 @@ class Study:
                 fix=f"add it to analyses/{self.name}.toml",
             )
         return self._text[key].format(**values)
+
+    def word(self, key: str, default: str) -> str:
+        """Return the study's word for a column, value or state; `default` where it has none."""
+        return self._text.get(key, default)
 
     def shared(self, group: str, key: str) -> str:
         """Return words that several studies share; the key itself where there are none."""
@@ -145,13 +155,19 @@ class Study:
 
     def selection(self, outcomes: Durability) -> None:
         """Draw how the units of the study were selected, step by step."""
+        # Until the third step spells are merged; where nobody falls out only the manifest says it.
+        ended = outcomes.steps[2:]
+        shown = ended[:1] + [now for last, now in pairwise(ended) if now[1] < last[1]]
         steps = pl.DataFrame(
             {
-                "step": [self.shared("step", step) for step, _ in outcomes.steps],
-                "n": [n for _, n in outcomes.steps],
+                "step": [self.shared("step", step) for step, _ in shown],
+                "n": [n for _, n in shown],
+                "reason": [self.shared("reason", step) for step, _ in shown],
             }
         )
-        self.paragraph("", heading=self.text("selection_head"))
+        raw, merged = (n for _, n in outcomes.steps[:2])
+        text = self.shared("text", "merged").format(raw=self.count(raw), merged=self.count(merged))
+        self.paragraph(text, heading=self.text("selection_head"))
         self.figure(
             "selection", figures.selection, steps,
             table=steps,
@@ -166,7 +182,8 @@ class Study:
 
     def bars(self, name: str, rows: pl.DataFrame, *, words: str, note: str) -> None:
         """Draw rows of `by_group`: all of them, then a heading a breakdown."""
-        low, high = (self.percent(x) for x in (rows["estimate"].min(), rows["estimate"].max()))  # type: ignore[arg-type]
+        sure = rows.filter(pl.col("n_observed") >= TITLE_SMALLEST)["estimate"]
+        low, high = (self.percent(x) for x in (sure.min(), sure.max()))
         self.figure(
             name, figures.bars, rows,
             heading="heading", published="published", total=rows["group"][0], n="n_observed",
@@ -223,8 +240,19 @@ class Study:
         for step, n in outcomes.steps:
             self.manifest.count(step, n)
         self.manifest.warnings.extend(outcomes.meta["warnings"])
-        for warning in outcomes.meta["warnings"]:
-            self.note(warning)
+        for outcome, why in outcomes.meta["not_observed"].items():
+            if why["coverage"]:
+                measure, _, horizon = outcome.rpartition("_")
+                words = self.shared("outcome", measure).format(h=horizon)
+                self.note(
+                    self.shared("text", "not_observed").format(
+                        outcome=words, k=self.count(why["coverage"]),
+                        n=self.count(outcomes.frame.height),
+                    )
+                )  # fmt: skip
+        if register is not None:
+            name = str(register.meta.get("source", ""))
+            self.source = self.shared("source", name) or self.shared("source", "unknown")
         if register is not None and register.path is not None:
             index = register.path / "register.json"
             self.manifest.inputs[index.name] = hash_file(index)
@@ -239,10 +267,15 @@ class Study:
 
     # --- words and numbers -------------------------------------------------------------------
 
-    def percent(self, share: float | None, digits: int = 0) -> str:
+    def percent(self, share: Any, digits: int = 0) -> str:
         """Write a share as a percentage in the language of the study."""
         with reporting.style(self.language):
             return reporting.format_percent(share, digits)
+
+    def month(self, day: date) -> str:
+        """Write a month in the language of the study."""
+        with reporting.style(self.language):
+            return reporting.format_month(day)
 
     def count(self, n: int) -> str:
         """Write a number of persons in the language of the study."""
@@ -253,7 +286,7 @@ class Study:
         """Write what stands under a figure: source, n, definition, what is not observed."""
         with reporting.style(self.language):
             parts = [
-                reporting.label("note.source", source=self.text("source")),
+                reporting.label("note.source", source=self.source),
                 reporting.label("note.n_unweighted", n=reporting.format_count(n)),
             ]
             if definition:

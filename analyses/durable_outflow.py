@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from toolkit.registers import Register
     from toolkit.reporting.document import Chapter
+    from toolkit.reporting.language import Language
     from toolkit.trajectories import Definition, Durability, Exits
 
 BREAKDOWNS = ("by_programme", "by_duration", "by_sex", "by_age", "by_education", "by_origin")
@@ -51,7 +52,7 @@ def main(
     register: Register,
     out: Path,
     *,
-    language: str = "nl",
+    language: Language = "nl",
     progress: Callable[..., Any] | None = None,
 ) -> Chapter:
     """Run the study on a register and write its chapter to `out`."""
@@ -135,7 +136,6 @@ def _return(study: Study, _: Register, cohort: Cohort) -> None:
         subtitle=study.text("return_subtitle"),
         note=study.footer(
             n=cohort.frame.height, definition=cohort.definition.name,
-            extra=[study.label("note.at_risk")],
         ),
         alt=study.text(
             "return_alt",
@@ -152,7 +152,7 @@ def _states(study: Study, register: Register, cohort: Cohort) -> None:
     )
     at_end = shares.filter(pl.col("month") == last)
     work = study.percent(at_end.filter(pl.col("state").is_in(IN_WORK))["share"].sum())
-    study.paragraph("", heading=study.text("states_head"))
+    study.paragraph(heading=study.text("states_head"))
     study.figure(
         "states", figures.state_distribution, shares,
         table=shares,
@@ -182,7 +182,6 @@ def _stay(study: Study, _: Register, cohort: Cohort) -> None:
         subtitle=study.text("stay_subtitle"),
         note=study.footer(
             n=data.height, definition=cohort.definition.name,
-            extra=[study.label("note.at_risk")],
         ),
         alt=study.text("stay_alt", pct=pct),
     )  # fmt: skip
@@ -224,7 +223,7 @@ def _definitions(study: Study, register: Register, cohort: Cohort) -> None:
         )  # fmt: skip
         study.manifest.definitions[definition.name] = definition.to_dict()
     table = pl.concat(rows)
-    low, high = (study.percent(x) for x in (table["estimate"].min(), table["estimate"].max()))  # type: ignore[arg-type]
+    low, high = (study.percent(x) for x in (table["estimate"].min(), table["estimate"].max()))
     study.paragraph(study.text("definitions_text"), heading=study.text("definitions_head"))
     study.figure(
         "definitions", figures.bars, table,
@@ -263,14 +262,14 @@ def _destinations(study: Study, register: Register, cohort: Cohort) -> None:
     tidy = curves.tidy().filter(pl.col("time") <= horizon)
     work = curves.at(horizon).filter(pl.col("cause") == "work")["estimate"].item()
     text = {"months": horizon, "pct": study.percent(work)}
-    study.paragraph("", heading=study.text("destination_head"))
+    study.paragraph(heading=study.text("destination_head"))
     study.figure(
         "destinations", figures.cumulative_incidence, tidy,
         horizon=horizon, rest=study.label("destination.still_on_benefit"),
         table=tidy,
         title=study.text("destination_title", **text),
         subtitle=study.text("destination_subtitle"),
-        note=study.footer(n=inflow.frame.height, extra=[study.label("note.at_risk")]),
+        note=study.footer(n=inflow.frame.height),
         alt=study.text("destination_alt", **text),
     )  # fmt: skip
 
@@ -278,7 +277,7 @@ def _destinations(study: Study, register: Register, cohort: Cohort) -> None:
 def _flows(study: Study, register: Register, cohort: Cohort) -> None:
     """In- and outflow by month, and the stock they leave."""
     months = trajectories.flows(register, cohort.definition, window=study.config["flows_window"])
-    study.paragraph("", heading=study.text("flows_head"))
+    study.paragraph(heading=study.text("flows_head"))
     options: dict[str, dict[str, Any]] = {
         "flows": {"columns": ["inflow", "outflow"]},
         "stock": {"columns": ["stock"], "smooth": None},

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from toolkit.registers import Register
     from toolkit.reporting.document import Chapter
+    from toolkit.reporting.language import Language
     from toolkit.trajectories import Definition, Durability
 
 BREAKDOWNS = ("by_scheme", "by_duration", "by_sex", "by_age", "by_origin")
@@ -47,7 +48,7 @@ def main(
     register: Register,
     out: Path,
     *,
-    language: str = "nl",
+    language: Language = "nl",
     progress: Callable[..., Any] | None = None,
 ) -> Chapter:
     """Run the study on a register and write its chapter to `out`."""
@@ -107,7 +108,6 @@ def _curves(study: Study, _: Register, cohort: Cohort) -> None:
         subtitle=study.text("curve_subtitle"),
         note=study.footer(
             n=cohort.frame.height, definition=cohort.definition.name,
-            extra=[study.label("note.at_risk")],
         ),
         alt=study.text("curve_alt"),
     )  # fmt: skip
@@ -137,7 +137,7 @@ def _groups(study: Study, _: Register, cohort: Cohort) -> None:
     rows = by_group(
         cohort.frame, study, cohort.definition, BREAKDOWNS, measure="returned", horizon=6
     )
-    study.paragraph("", heading=study.text("groups_head"))
+    study.paragraph(heading=study.text("groups_head"))
     study.bars(
         "return_by_group", study.add_published(rows), words="groups",
         note=study.footer(n=cohort.frame.height, definition=cohort.definition.name),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analyses._study import read_toml
 from toolkit import reporting
@@ -11,11 +12,14 @@ from toolkit.errors import MissingTableError
 from toolkit.provenance import Manifest, versions
 from toolkit.reporting import document
 
+if TYPE_CHECKING:
+    from toolkit.reporting.language import Language
+
 #: Order of the chapters; others found in the folder follow.
 ORDER = ("durable_outflow", "repeat_unemployment", "school_to_work")
 
 
-def main(out: Path, register: Path | None = None, *, language: str = "nl") -> Path:
+def main(out: Path, register: Path | None = None, *, language: Language = "nl") -> Path:
     """Bind the chapters below `out` into `out/report.html`; return its path.
 
     Raises
@@ -36,7 +40,7 @@ def main(out: Path, register: Path | None = None, *, language: str = "nl") -> Pa
     facts = _facts(register)
     manifest.parameters.update({"language": language, "chapters": names, **facts})
     with reporting.style(language):
-        page = document.render_report(
+        page = reporting.render_report(
             [document.Chapter.read(found[name]) for name in names],
             Path(out) / "report.html",
             title=words["title"],
@@ -64,7 +68,7 @@ def _facts(register: Path | None) -> dict[str, object]:
 def _colophon(words: dict[str, str], facts: dict[str, object]) -> dict[str, str]:
     out = {}
     if facts:
-        persons = reporting.format_count(facts["persons"])
+        persons = reporting.format_count(int(str(facts["persons"])))
         out[words["register"]] = words["register_text"].format(**{**facts, "persons": persons})
     out[words["limits"]] = words["limits_text"]
     out[words["versions"]] = ", ".join(f"{name} {number}" for name, number in versions().items())

@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ import typer
 from toolkit.errors import ToolkitError, ToolkitWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 app = typer.Typer(
     name="reintegratie",
@@ -45,6 +46,15 @@ def bar(items: Sequence[Any], *, title: str = "") -> Iterator[Any]:
     return iter(tqdm(items, desc=title, disable=None, leave=False, dynamic_ncols=True))
 
 
+@contextmanager
+def counter(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Count up to `total` on a terminal, in silence elsewhere: `progress(done, total)`."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=title, disable=None, leave=False, dynamic_ncols=True) as shown:
+        yield lambda done, _: shown.update(done - shown.n) and None
+
+
 @app.command()
 def simulate(
     path: Annotated[Path, typer.Argument(help="Folder for register, truth and calibration.")],
@@ -56,7 +66,8 @@ def simulate(
 ) -> None:
     """Make the synthetic register, its truth, and the table that holds it against its targets."""
     world = importlib.import_module("synthetic_data")
-    world.simulate(path, persons=persons, seed=seed, threads=threads, progress=bar)
+    with counter("persons", persons) as progress:
+        world.simulate(path, persons=persons, seed=seed, threads=threads, progress=progress)
     table = world.calibration.read(path)
     world.calibration.check(table)
     print(

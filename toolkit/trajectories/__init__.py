@@ -26,6 +26,7 @@ from toolkit.trajectories.flows import flows
 from toolkit.trajectories.indicators import indicators
 from toolkit.trajectories.panel import STATES, monthly_panel, panel_parts
 from toolkit.trajectories.programmes import reintegration_outcome
+from toolkit.trajectories.runs import runs
 from toolkit.trajectories.sequences import Sequences, from_sequences
 from toolkit.trajectories.since import states_since
 from toolkit.trajectories.spells import (
@@ -71,6 +72,7 @@ __all__ = [
     "panel_parts",
     "recipe",
     "reintegration_outcome",
+    "runs",
     "states_since",
     "stock",
     "subtract_spells",
