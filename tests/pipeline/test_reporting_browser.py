@@ -25,28 +25,39 @@ pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome is installed"),
 ]
 
-#: A frame of a given width around the report; says what it sees as JSON in the title.
-PROBE = """<!DOCTYPE html><meta charset="utf-8"><title>waiting</title>
-<iframe src="report.html" style="width:{width}px;height:900px;border:0"></iframe>
-<pre></pre>
+#: A frame of a given width around the report, and what is seen in it as JSON. All of it happens in
+#: the frame's load event, which the page's own waits for: nothing depends on timing. Painting a
+#: picture on a canvas decodes it there and then.
+PROBE = """<!DOCTYPE html><meta charset="utf-8"><title>probe</title><body>
 <script>
-const frame = document.querySelector("iframe");
-frame.onload = async () => {{
-  const page = frame.contentDocument, root = page.documentElement;
-  const broken = [];
-  for (const image of page.images) {{
-    try {{ await image.decode(); }} catch (error) {{ broken.push(image.alt); }}
-    if (!image.naturalWidth) broken.push(image.alt);
-  }}
-  const out = [...page.body.querySelectorAll("*")].filter(
-    e => !e.closest(".scroll table, .scroll > div") && e.getBoundingClientRect().right > {width} + 0.5);
-  document.querySelector("pre").textContent = JSON.stringify({{
-    wide: root.scrollWidth, seen: root.clientWidth, images: page.images.length, broken,
+const frame = document.createElement("iframe");
+frame.style.cssText = "width:{width}px;height:900px;border:0";
+frame.onload = () => {{
+  const page = frame.contentDocument;
+  const painted = image => {{
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = 50;
+    const pen = canvas.getContext("2d");
+    pen.drawImage(image, 0, 0, 50, 50);
+    const dots = pen.getImageData(0, 0, 50, 50).data;
+    return dots.some((value, at) => at % 4 < 3 && value < 240 && dots[at - at % 4 + 3] > 0);
+  }};
+  const out = [...page.body.querySelectorAll("*")].filter(e =>
+    !e.closest(".scroll table, .scroll > div") && e.getBoundingClientRect().right > {width} + 0.5);
+  const seen = {{
+    wide: page.documentElement.scrollWidth,
+    broken: [...page.images].filter(i => !i.naturalWidth || !painted(i)).map(i => i.alt),
     out: out.map(e => e.tagName + "." + e.className),
     shown: [...page.images].map(i => i.naturalWidth),
-    scrolling: [...page.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth).length,
-  }});
+    scrolling: [...page.querySelectorAll(".scroll")]
+      .filter(e => e.scrollWidth > e.clientWidth).length,
+  }};
+  const pre = document.createElement("pre");
+  pre.textContent = JSON.stringify(seen);
+  document.body.append(pre);
 }};
+frame.src = "report.html";
+document.body.append(frame);
 </script>"""
 
 
@@ -70,7 +81,7 @@ def site(tmp_path_factory):
             reporting.Figure(saved),
             reporting.Table(table, "Breed"),
             reporting.KeyFigures((
-                reporting.KeyFigure("Werk", 0.84, 0.84, n=18650, denominator="uitstromers naar werk"),
+                reporting.KeyFigure("Werk", 0.84, 0.84, n=18650, denominator="alle uitstromers"),
             )),
         ),
     )  # fmt: skip
@@ -87,7 +98,7 @@ def look(site, tmp_path, width):
             BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
             "--disable-background-networking", "--allow-file-access-from-files",
             f"--user-data-dir={tmp_path / 'profile'}", "--enable-logging=stderr", "--v=0",
-            "--virtual-time-budget=8000", "--window-size=1400,1000", "--dump-dom", probe.as_uri(),
+            "--window-size=1400,1000", "--dump-dom", probe.as_uri(),
         ],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
@@ -103,7 +114,6 @@ def test_on_a_phone_nothing_sticks_out(site, tmp_path):
     assert seen["wide"] <= 390
     assert seen["out"] == []
     assert seen["scrolling"] >= 1  # the wide table, in its own box
-    assert seen["images"] == 1
     assert seen["broken"] == []
     assert seen["shown"][0] < 1000  # the narrow picture
 

@@ -55,11 +55,11 @@ def chapters(tmp_path_factory):
     chapter = reporting.Chapter(
         "exit", "Uitstroom & terugkeer", "Een op de acht <keert> terug.",
         (
-            reporting.Text("## Wie keert terug?\n\nEen **vet** woord & een *schuin*.\n\n- een\n- twee"),
+            reporting.Text("## Wie keert terug?\n\nEen **vet** woord.\n\n- een\n- twee"),
             reporting.Figure(saved),
             reporting.Table(table, "Werk", number="1.1", formats={"estimate": "percent1"}),
             reporting.KeyFigures((
-                reporting.KeyFigure("Werk na een jaar", 0.8379, 0.84, 0.83, 0.845, 18650, "naar werk", "alle", "IWI"),
+                reporting.KeyFigure("Werk", 0.8379, 0.84, 0.83, 0.845, 18650, source="IWI"),
                 reporting.KeyFigure("Niet waargenomen", None, 0.12),
             )),
             reporting.Definitions((("Uitstroom", "Langer dan 31 dagen."),)),

@@ -63,7 +63,8 @@ FIVE = pl.concat([curve(f"groep {i} met een lange naam", 0.02 + i * 0.0003, 900)
 def incidence():
     time = np.arange(1, 25)
     levels = {
-        "work": 0.4, "other_benefit": 0.09, "studies": 0.05, "emigrated": 0.012, "died": 0.008, "other": 0.14,
+        "work": 0.4, "other_benefit": 0.09, "studies": 0.05, "emigrated": 0.012, "died": 0.008,
+        "other": 0.14,
     }  # fmt: skip
     parts = []
     for cause, level in levels.items():
@@ -108,13 +109,17 @@ BREAKDOWN = pl.DataFrame(
         ("size_class", "g4", 0.81, 5210, None), ("size_class", "large", 0.84, 4810, 0.84),
         ("size_class", "middle", 0.855, 4630, None), ("size_class", "small", None, 4, None),
     ],
-    schema=["heading", "group", "estimate", "n", "published"], orient="row", infer_schema_length=None,
-).with_columns(conf_low=pl.col("estimate") - 0.012, conf_high=pl.col("estimate") + 0.012)  # fmt: skip
+    schema=["heading", "group", "estimate", "n", "published"],
+    orient="row", infer_schema_length=None,
+).with_columns(
+    conf_low=pl.col("estimate") - 0.012, conf_high=pl.col("estimate") + 0.012
+)  # fmt: skip
 TOTAL = "alle uitstromers naar werk"
 PAIRS = pl.DataFrame({
     "group": ["under_12", "under_12", "over_36", "over_36"], "programme": ["with", "without"] * 2,
     "estimate": [0.81, 0.85, 0.75, 0.79], "n": [2000, 5020, 3240, 2350],
 })  # fmt: skip
+RECESSION = (date(2008, 10, 1), date(2010, 1, 1), "recessie")
 FLOWS = pl.DataFrame(
     {
         "date": pl.date_range(date(1999, 1, 1), date(2011, 12, 1), "1mo", eager=True),
@@ -123,7 +128,10 @@ FLOWS = pl.DataFrame(
     inflow=9000 + 900 * (pl.int_range(156) / 2).sin(), outflow=9100 - 8 * pl.int_range(156)
 )
 STEPS = pl.DataFrame({
-    "step": ["Beëindigde bijstandsuitkeringen, januari tot en met maart 2006", "Leeftijd 18 tot 65", "Waargenomen"],
+    "step": [
+        "Beëindigde bijstandsuitkeringen, januari tot en met maart 2006", "Leeftijd 18 tot 65",
+        "Waargenomen",
+    ],
     "n": [31420, 28110, 28110],
     "reason": [None, "jonger dan 18 of de AOW-leeftijd bereikt", None],
 })  # fmt: skip
@@ -141,9 +149,9 @@ DRAW = {
     ),
     "series": partial(figures.bars, PAIRS, series="programme"),
     "numbers": partial(figures.bars, PAIRS.head(1), unit="number", digits=2, n=None),
-    "flows": partial(figures.flows, FLOWS, periods=[(date(2008, 10, 1), date(2010, 1, 1), "recessie")]),
+    "flows": partial(figures.flows, FLOWS, periods=[RECESSION]),
     "stock": partial(figures.flows, FLOWS.tail(30), columns=["inflow"], smooth=None),
-    "selection": partial(figures.selection, STEPS, branches=[("met traject", 8110), ("zonder", 20000)]),
+    "selection": partial(figures.selection, STEPS, branches=[("met", 8110), ("zonder", 20000)]),
 }  # fmt: skip
 FURNITURE = {
     "number": "2.1",
@@ -184,6 +192,12 @@ def test_figures_draw_into_axes_of_the_caller(kind):
     assert DRAW[kind](ax=ax) is ax
     assert tuple(figure.get_size_inches()) == size
     assert figures.caption_of(figure).title is None
+
+
+def test_a_notebook_shows_a_figure_at_its_printed_width():
+    png, size = DRAW["return"]().figure._repr_png_()
+    assert png.startswith(b"\x89PNG")
+    assert size == {"width": round(16 / 2.54 * 96)}
 
 
 def test_height_grows_with_the_note():

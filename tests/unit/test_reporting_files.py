@@ -42,9 +42,9 @@ def test_a_figure_comes_with_its_table_its_words_and_its_counts(tmp_path):
     assert saved.alt == "Na drie maanden 13% terug."
     assert saved.counts == ("n_risk", "n_event")
     for path, width in ((saved.png, 16.0), (saved.narrow, 7.8)):
-        picture = Image.open(path)
-        assert picture.size[0] == pytest.approx(width / 2.54 * 300, abs=1)
-        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        with Image.open(path) as picture:
+            assert picture.size[0] == pytest.approx(width / 2.54 * 300, abs=1)
+            assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
         assert path.stat().st_size < 250_000
 
 
@@ -62,7 +62,8 @@ def test_fewer_colours_do_not_show(tmp_path):
     ax = DRAW()
     saved = reporting.save_figure(ax, tmp_path, "f", table=TIDY, alt="x")
     drawn = np.asarray(ax.figure.canvas.buffer_rgba())[..., :3].astype(int)
-    kept = np.asarray(Image.open(saved.png).convert("RGB")).astype(int)
+    with Image.open(saved.png) as picture:
+        kept = np.asarray(picture.convert("RGB")).astype(int)
     assert np.abs(drawn - kept).mean() < 0.5
     assert saved.narrow is None
 
@@ -90,7 +91,8 @@ def test_what_cannot_be_saved_is_refused(tmp_path, change, error):
 
 def test_a_table_in_words():
     frame = pl.DataFrame({
-        "sex": ["male", None], "estimate": [0.8412, None], "n": [18650, 12], "p_value": [0.0001, 0.2],
+        "sex": ["male", None], "estimate": [0.8412, None], "n": [18650, 12],
+        "p_value": [0.0001, 0.2],
     })  # fmt: skip
     html = reporting.table_html(
         frame,

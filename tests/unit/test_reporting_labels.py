@@ -36,7 +36,8 @@ def test_both_languages_have_the_same_keys_and_ask_for_the_same_values():
         ("programme_end", codes.PROGRAMME_END),
         ("state", ("work", "work_and_benefit", "subsidised_work", "wwb", "ww", "disability", "nug",
                    "student", "other", "emigrated", "dead", "pension")),
-        ("destination", ("work", "other_benefit", "studies", "emigrated", "died", "pension", "other")),
+        ("destination", ("work", "other_benefit", "studies", "emigrated", "died", "pension",
+                         "other")),
     ],
 )  # fmt: skip
 def test_every_code_of_the_register_has_a_name(section, values):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -12,13 +12,16 @@ from toolkit.reporting import palette
 #: Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 SIGHTS = {
     "protanopia": [
-        [0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998],
+        [0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
     ],
     "deuteranopia": [
-        [0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881],
+        [0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
     ],
     "tritanopia": [
-        [1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900],
+        [1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
     ],
     "full": np.eye(3).tolist(),
 }  # fmt: skip
@@ -49,7 +52,7 @@ def luminance(colour):
 def test_sets_differ_in_lightness(colours):
     light = sorted(lab(linear(colour))[0] for colour in colours)
     # About four just-noticeable differences: a photocopy keeps them apart.
-    assert min(b - a for a, b in zip(light, light[1:], strict=False)) > 9
+    assert min(b - a for a, b in pairwise(light)) > 9
 
 
 @pytest.mark.parametrize("sight", SIGHTS)
@@ -93,6 +96,6 @@ def test_labels_can_be_read(colour):
 def test_no_two_areas_of_a_stack_look_alike(names):
     looks = palette.area_looks(names)
     assert len(set(looks)) == len(names)
-    for below, above in zip(looks, looks[1:], strict=False):
+    for below, above in pairwise(looks):
         apart = abs(lab(linear(below.colour))[0] - lab(linear(above.colour))[0])
         assert apart > 9 or below.hatch != above.hatch

@@ -82,7 +82,7 @@ def save_table(frame: Any, folder: Path | str, name: str) -> TableFiles:
     >>> import polars as pl, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_table(pl.DataFrame({"n": [1]}), folder, "tabel").csv.read_text()
-    'n\\n1\\n'
+    'n\n1\n'
     """
     data = to_frame(frame)
     _check_name(name)

@@ -90,8 +90,8 @@ NAMED_AREAS = {
     "student": AreaLook(SKY, "////"), "studies": AreaLook(SKY),
     "FE": AreaLook(SKY, "////"), "HE": AreaLook(NAVY),
     "other": AreaLook(MIST), "still_on_benefit": AreaLook(ORANGE),
-    "emigrated": AreaLook(STEEL), "dead": AreaLook(NAVY), "died": AreaLook(NAVY),
-    "pension": AreaLook(STEEL, "////"),
+    "emigrated": AreaLook(NAVY, "////"), "dead": AreaLook(NAVY), "died": AreaLook(NAVY),
+    "pension": AreaLook(MIST, "////"),
 }  # fmt: skip
 
 

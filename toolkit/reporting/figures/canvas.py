@@ -6,6 +6,8 @@ All lengths are points (1/72 inch) unless said otherwise.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypedDict
 from weakref import WeakKeyDictionary
 
@@ -76,11 +78,26 @@ def caption_of(figure: Figure) -> Caption:
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure (sizes in points) that no window or global list holds on to."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width / 72, height / 72), dpi=DPI)
+    figure = _figure_class()(figsize=(width / 72, height / 72), dpi=DPI)
     FigureCanvasAgg(figure)
     return figure
+
+
+@cache
+def _figure_class() -> type[Figure]:
+    """Return a figure that a notebook shows at its printed width; made late: it is heavy."""
+    from matplotlib.figure import Figure
+
+    class HouseFigure(Figure):
+        """A figure no list of pyplot's holds on to: `ax.figure` at the end of a cell shows it."""
+
+        def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+            buffer = BytesIO()
+            self.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+            return buffer.getvalue(), {"width": round(self.get_figwidth() * 96)}
+
+    return HouseFigure
 
 
 @dataclass
