@@ -72,17 +72,17 @@ def emit(
 
 
 @inner
-def event_day(me: Any, m: Any, stream: Any, first: Any) -> Any:
+def event_day(me: Any, m: Any, stream: Any, w: Any) -> Any:
     """Return the day of an event in month `m`: any day, heaped at the 1st, the 15th and the last."""
     u = uniform(me.key, m, stream)
-    length = first[m + 1] - first[m]
+    length = w.land_first[m + 1] - w.land_first[m]
     if u < 0.30:
-        return first[m]
+        return w.land_first[m]
     if u < 0.40:
-        return first[m] + length - 1
+        return w.land_first[m] + length - 1
     if u < 0.44:
-        return first[m] + 14
-    return first[m] + int((u - 0.44) / 0.56 * length)
+        return w.land_first[m] + 14
+    return w.land_first[m] + int((u - 0.44) / 0.56 * length)
 
 
 @inner
@@ -103,11 +103,11 @@ def open_benefit(me: Any, scheme: Any, day: Any, reason: Any, claim: Any, role: 
 
 
 @inner
-def close_benefit(run: Any, rows: Any, me: Any, m: Any, day: Any, reason: Any, first: Any) -> None:
+def close_benefit(run: Any, rows: Any, me: Any, m: Any, day: Any, reason: Any, w: Any) -> None:
     """End the benefit, if there is one."""
     if me.benefit_start == NEVER:
         return
-    if me.benefit_scheme == SCHEME_WWB and day > first[m]:
+    if me.benefit_scheme == SCHEME_WWB and day > w.land_first[m]:
         me.flags |= ASSISTED
     emit(
         run, rows, ROW_BENEFIT, me.person, me.benefit_start, day,
@@ -117,18 +117,19 @@ def close_benefit(run: Any, rows: Any, me: Any, m: Any, day: Any, reason: Any, f
 
 
 @inner
-def close_job(run: Any, rows: Any, me: Any, m: Any, day: Any, first: Any) -> None:
+def close_job(run: Any, rows: Any, me: Any, m: Any, day: Any, w: Any) -> None:
     """End the job, if there is one."""
     if me.job_start == NEVER:
         return
-    if me.kind == KIND_REGULAR and day > first[m]:
+    if me.kind == KIND_REGULAR and day > w.land_first[m]:
         me.flags |= WORKED
     emit(
         run, rows, ROW_JOB, me.person, me.job_start, day,
         me.job, me.employer, me.kind, me.contract, me.hours, me.wage,
     )  # fmt: skip
     me.job_start = NEVER
-    me.job_ended = m
+    if me.kind == KIND_REGULAR:
+        me.job_ended = m
 
 
 @inner
@@ -177,6 +178,8 @@ def close_registration(run: Any, rows: Any, me: Any, day: Any) -> None:
 def set_state(run: Any, rows: Any, w: Any, me: Any, state: Any, m: Any, day: Any) -> None:
     """Go to another state; registration as a jobseeker and enrolment follow from it."""
     was_assisted = on_wwb(me)
+    if me.state == NUG:
+        me.nug_left = m
     me.state = state
     me.since = m
     me.moved = 1

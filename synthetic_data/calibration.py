@@ -1,4 +1,270 @@
-"""Simulated against target moments."""
+"""The simulated country against its targets, counted straight from the canonical tables.
+
+An independent count on purpose: nothing here uses the trajectories or the estimators that will
+later be held against this country.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
 import polars as pl
-def calibrate(register, effects):
-    return pl.DataFrame({"moment":["none"]})
+
+from toolkit.errors import CheckError
+
+if TYPE_CHECKING:
+    from toolkit.registers import Register
+
+#: Spells of one scheme with a gap of at most this many days are one spell.
+MAX_GAP_DAYS = 31
+#: Sampling errors allowed on top of the tolerance, in standard errors.
+STANDARD_ERRORS = 2.0
+
+_KEY = ["person", "start"]
+_FAR = date(2100, 1, 1)
+
+
+def targets() -> dict[str, dict[str, Any]]:
+    """Return the targets: name → value, tolerance, denominator, numerator, source, sure."""
+    text = files("synthetic_data").joinpath("targets.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def calibrate(register: Register, effects: pl.DataFrame) -> pl.DataFrame:
+    """Count the simulated moments and hold them against the targets.
+
+    Parameters
+    ----------
+    register : Register
+        The simulated register.
+    effects : pl.DataFrame
+        The true net effects, as in `truth/net_effect.parquet`.
+
+    Returns
+    -------
+    pl.DataFrame
+        One row a target: moment, target, simulated, n, std_error, tolerance, allowed, within,
+        denominator, numerator, source, sure. `allowed` is the tolerance widened by sampling error:
+        sqrt(tolerance² + (2 standard errors)²). `simulated` and `within` are null without a case.
+    """
+    counted = _moments(register) | _net_effects(effects)
+    rows = []
+    for name, target in targets().items():
+        share, n, error = counted[name]
+        rows.append({
+            "moment": name,
+            "target": float(target["value"]),
+            "simulated": share,
+            "n": n,
+            "std_error": error,
+            "tolerance": float(target["tolerance"]),
+            **{key: target[key] for key in ("denominator", "numerator", "source", "sure")},
+        })
+    schema = {"simulated": pl.Float64, "n": pl.Int64, "std_error": pl.Float64}
+    table = pl.DataFrame(rows, schema_overrides=schema)
+    allowed = (pl.col("tolerance") ** 2 + (STANDARD_ERRORS * pl.col("std_error")) ** 2).sqrt()
+    within = (pl.col("simulated") - pl.col("target")).abs() <= allowed
+    table = table.with_columns(allowed=allowed, within=within)
+    first = ["moment", "target", "simulated", "n", "std_error", "tolerance", "allowed", "within"]
+    return table.select(*first, pl.exclude(first))
+
+
+def check(table: pl.DataFrame) -> None:
+    """Raise `CheckError` naming the moments that are outside their tolerance.
+
+    Moments without a case (very small registers) are left out: there is nothing to hold.
+    """
+    outside = table.filter(~pl.col("within"))
+    if outside.height:
+        named = "; ".join(
+            f"{row['moment']} is {row['simulated']:.3f}, target {row['target']:.3f} ± {row['allowed']:.3f}"
+            for row in outside.iter_rows(named=True)
+        )
+        raise CheckError(
+            f"{outside.height} of {table.height} calibration moments are outside their tolerance",
+            where=named,
+            fix="look at synthetic_data.world and targets.toml; more persons shrink sampling error",
+        )
+
+
+Moment = tuple[float | None, int, float | None]
+
+
+def _share(hit: pl.Series) -> Moment:
+    """Return a share, its denominator and its binomial standard error."""
+    n = len(hit)
+    if n == 0:
+        return None, 0, None
+    share = float(hit.cast(pl.Float64).sum()) / n
+    return share, n, (share * (1.0 - share) / n) ** 0.5
+
+
+def _moments(register: Register) -> dict[str, Moment]:
+    benefits = register.benefits.select(
+        *_KEY, "end", "scheme", "municipality"
+    ).collect()
+    wwb = _merge(benefits.filter(pl.col("scheme") == "wwb"))
+    ww = _merge(benefits.filter(pl.col("scheme") == "ww"))
+    places = register.municipalities.select("municipality", "size_class").collect()
+    gone = _last_day(register)
+    jobs = register.jobs.select(*_KEY, "end").collect()
+    first_quarter = _exits(wwb, date(2006, 1, 1), date(2006, 4, 1)).join(places, on="municipality")
+    large = first_quarter.filter(pl.col("size_class").is_in(["large", "g4"]))
+    cohort = _with_job(large, jobs, 1).join(gone, on="person")
+    year = _exits(wwb, date(2006, 1, 1), date(2007, 1, 1))
+    wide = (date(2004, 1, 1), date(2006, 7, 1))
+    stock = wwb.filter(
+        (pl.col("start") <= date(2006, 1, 1)) & (pl.col("end").fill_null(_FAR) > date(2006, 1, 1))
+    )
+    left = pl.col("end").fill_null(_FAR) < date(2007, 1, 1)
+    short = stock.filter(pl.col("start") > date(2005, 1, 1)).select(left).to_series()
+    long = stock.filter(pl.col("start") <= date(2003, 1, 1)).select(left).to_series()
+    return {
+        "work_after_12_months": _share(_at_work(_still_here(cohort, 12), jobs, 12)),
+        "back_on_wwb_6_months": _returned(cohort),
+        "return_all_exits_wwb": _returned(_exits(wwb, *wide).join(gone, on="person")),
+        "return_all_exits_ww": _returned(_exits(ww, *wide).join(gone, on="person")),
+        "return_all_exits_nug": _returned(_exits(_merge(_nug(register, benefits)), *wide).join(gone, on="person")),
+        "work_month_after_exit": _share(_at_work(year, jobs, 1)),
+        "yearly_exit_below_a_year": _share(short),
+        "yearly_exit_above_three_years": _share(long),
+        "recipients_who_work": _beside(benefits.filter(pl.col("scheme") == "wwb"), jobs),
+        "uninterrupted_of_work_at_18_months": _uninterrupted(_with_job(year, jobs, 1), jobs),
+    }
+
+
+def _merge(spells: pl.DataFrame) -> pl.DataFrame:
+    """Make one spell of those at most MAX_GAP_DAYS apart; adds the start of the next one."""
+    gap = pl.col("start") - pl.col("end").shift().over("person")
+    return (
+        spells.sort(*_KEY)
+        .with_columns(new=(gap > pl.duration(days=MAX_GAP_DAYS)).fill_null(value=True))
+        .with_columns(spell=pl.col("new").cum_sum())
+        .group_by("spell", maintain_order=True)
+        .agg(
+            pl.col("person").first(),
+            pl.col("start").first(),
+            pl.col("end").last(),
+            pl.col("municipality").last(),
+        )
+        .with_columns(next_start=pl.col("start").shift(-1).over("person"))
+    )
+
+
+def _exits(spells: pl.DataFrame, low: date, high: date) -> pl.DataFrame:
+    """Return the spells that ended in [low, high)."""
+    return spells.filter((pl.col("end") >= low) & (pl.col("end") < high))
+
+
+def _jobs_in(exits: pl.DataFrame, jobs: pl.DataFrame, months: int) -> pl.DataFrame:
+    """Return the spell numbers of exits with a job in the month `months` after the exit month."""
+    month = pl.col("end").dt.truncate("1mo").dt.offset_by(f"{months}mo")
+    return (
+        exits.select("spell", "person", low=month, high=month.dt.offset_by("1mo"))
+        .join(jobs, on="person")
+        .filter(
+            (pl.col("start") < pl.col("high")) & (pl.col("end").fill_null(_FAR) > pl.col("low"))
+        )
+        .select("spell")
+        .unique()
+    )
+
+
+def _with_job(exits: pl.DataFrame, jobs: pl.DataFrame, months: int) -> pl.DataFrame:
+    return exits.join(_jobs_in(exits, jobs, months), on="spell", how="semi")
+
+
+def _at_work(exits: pl.DataFrame, jobs: pl.DataFrame, months: int) -> pl.Series:
+    return exits["spell"].is_in(_jobs_in(exits, jobs, months)["spell"].implode())
+
+
+def _last_day(register: Register) -> pl.DataFrame:
+    """Return the last day on which each person was resident, FAR if he still is."""
+    return (
+        register.residences.group_by("person")
+        .agg(gone=pl.col("end").fill_null(_FAR).max())
+        .collect()
+    )
+
+
+def _still_here(exits: pl.DataFrame, months: int) -> pl.DataFrame:
+    """Keep who is alive and resident up to the end of the month `months` after the exit month."""
+    end = pl.col("end").dt.truncate("1mo").dt.offset_by(f"{months + 1}mo")
+    return exits.filter(pl.col("gone") >= end)
+
+
+def _returned(exits: pl.DataFrame) -> Moment:
+    """Return the share back within 6 months; who died or left the country first is left out."""
+    limit = pl.col("end").dt.offset_by("6mo")
+    back = (pl.col("next_start") <= limit).fill_null(value=False)
+    return _share(exits.filter(back | (pl.col("gone") > limit)).select(back).to_series())
+
+
+def _nug(register: Register, benefits: pl.DataFrame) -> pl.DataFrame:
+    """Return periods registered without a benefit: a count of what is open, by person and day."""
+    registered = register.registrations.select(*_KEY, "end").collect()
+    steps = []
+    for frame, name in ((registered, "registered"), (benefits, "paid")):
+        other = "paid" if name == "registered" else "registered"
+        for column, sign in (("start", 1), ("end", -1)):
+            steps.append(
+                frame.filter(pl.col(column).is_not_null()).select(
+                    "person", pl.col(column).alias("day"),
+                    pl.lit(sign).alias(name), pl.lit(0).alias(other),
+                ).select("person", "day", "registered", "paid")
+            )  # fmt: skip
+    return (
+        pl.concat(steps)
+        .group_by("person", "day")
+        .agg(pl.col("registered", "paid").sum())
+        .sort("person", "day")
+        .with_columns(pl.col("registered", "paid").cum_sum().over("person"))
+        .with_columns(end=pl.col("day").shift(-1).over("person"))
+        .filter((pl.col("registered") > 0) & (pl.col("paid") == 0))
+        .select("person", start="day", end="end", municipality=pl.lit(None, pl.String))
+    )
+
+
+def _beside(wwb: pl.DataFrame, jobs: pl.DataFrame) -> Moment:
+    """Return the share of recipients with a job on the first of each month of 2006."""
+    hits, total, last = 0, 0, 0
+    for month in range(1, 13):
+        day = date(2006, month, 1)
+        running = (pl.col("start") <= day) & (pl.col("end").fill_null(_FAR) > day)
+        on = wwb.filter(running)
+        hits += on.join(jobs.filter(running), on="person", how="semi").height
+        total += on.height
+        last = on.height
+    if total == 0:
+        return None, 0, None
+    share = hits / total
+    return share, last, (share * (1.0 - share) / last) ** 0.5
+
+
+def _uninterrupted(exits: pl.DataFrame, jobs: pl.DataFrame) -> Moment:
+    """Of those in work at 18 months, the share with a job in every month since the exit month."""
+    at_18 = _with_job(exits, jobs, 18)
+    always = at_18
+    for months in range(2, 18):
+        always = _with_job(always, jobs, months)
+    return _share(at_18["spell"].is_in(always["spell"].implode()))
+
+
+def _net_effects(effects: pl.DataFrame) -> dict[str, Moment]:
+    """Return the lock-in (lowest of months 1–6) and the effect at 24 months on regular work."""
+    of_all = effects.filter((pl.col("group") == "all") & (pl.col("outcome") == "in_work"))
+    first = of_all.filter(pl.col("month").is_between(1, 6)).sort("effect").head(1)
+    late = of_all.filter(pl.col("month") == 24)
+    return {"net_effect_lock_in": _effect(first), "net_effect_24_months": _effect(late)}
+
+
+def _effect(row: pl.DataFrame) -> Moment:
+    """Return an effect with the standard error of two independent shares: pairs have less."""
+    if not row.height:
+        return None, 0, None
+    n = int(row["n"][0])
+    p, q = float(row["mean_factual"][0]), float(row["mean_counterfactual"][0])
+    return float(row["effect"][0]), n, ((p * (1 - p) + q * (1 - q)) / n) ** 0.5

@@ -74,16 +74,16 @@ def enter_wwb(
 
 @inner
 def leave_wwb(
-    S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any, day: Any, reason: Any
+    S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any, reason: Any
 ) -> None:
     """End the WWB of the household; the caller says where `p` goes, the partner follows here."""
     me, other = S[p], S[1 - p]
-    close_benefit(run, rows, me, m, day, reason, land.first)
+    close_benefit(run, rows, me, m, day, reason, w)
     if me.partner != PAIR or not on_wwb(other):
         return
     stop_programme(run, rows, other, m, day, STOP_OTHER)
     mine = reason if reason != END_WORK else END_PARTNER
-    close_benefit(run, rows, other, m, day, mine, land.first)
+    close_benefit(run, rows, other, m, day, mine, w)
     seeks = uniform(other.key, m, _STREAM_PARTNER) < w.wwb_partner_seeks
     state = WORK if other.job_start != NEVER else NUG if seeks else OTHER
     if state == WORK:
@@ -92,10 +92,10 @@ def leave_wwb(
 
 
 @inner
-def reclaim(S: Any, run: Any, rows: Any, p: Any, m: Any, day: Any, first: Any, reasons: Any) -> None:
+def reclaim(S: Any, run: Any, rows: Any, p: Any, m: Any, day: Any, w: Any, reasons: Any) -> None:
     """Go on with WWB on a claim of one's own, from the same day: `reasons` are (end, start)."""
     me = S[p]
-    close_benefit(run, rows, me, m, day, reasons[0], first)
+    close_benefit(run, rows, me, m, day, reasons[0], w)
     run.claims += 1
     open_benefit(me, SCHEME_WWB, day, reasons[1], run.claims, 0)
     me.moved = 1
@@ -110,15 +110,15 @@ def work_reason(me: Any, w: Any, m: Any) -> Any:
 
 @inner
 def fall_back(
-    S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any, day: Any, reason: Any, chance: Any
+    S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any, reason: Any, chance: Any
 ) -> None:
     """Lose one's income: to WWB with a chance where the household may, else to nug or outside."""
     me = S[p]
     u = uniform(me.key, m, np.int64(9))
     if eligible(S, p, m) and u < chance:
         if uniform(me.key, m, _STREAM_KEEPS_HOURS) < w.wwb_beside_at_return:
-            open_job(S, run, rows, w, land, p, m, day, False, True)
+            open_job(S, run, rows, w, p, m, day, False, True)
         enter_wwb(S, run, rows, w, p, m, day, reason)
         return
-    seeks = uniform(me.key, m, _STREAM_PARTNER) < 0.55
+    seeks = uniform(me.key, m, _STREAM_PARTNER) < w.out_to_nug
     set_state(run, rows, w, me, NUG if seeks else OTHER, m, day)

@@ -10,7 +10,8 @@ import numpy as np
 from synthetic_data import layout
 from synthetic_data.municipalities import Country, build_country
 from synthetic_data.tables import month_starts
-from synthetic_data.world import N_MONTHS, World, to_record
+from synthetic_data.layout import N_MONTHS
+from synthetic_data.world import World, to_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,19 +27,22 @@ class Engine:
     country: Country
     seed: int
     record: Any
-    land: Any
 
     @classmethod
     def build(cls, world: World, seed: int) -> Engine:
         """Draw the country and lay the parameters out for the kernel."""
-        from synthetic_data.kernel import Land
-
         country = build_country(world, seed)
-        land = Land(
-            country.cumulative, country.region, country.find, country.offer, country.mix,
-            country.market, month_starts(0, N_MONTHS + 1),
-        )  # fmt: skip
-        return cls(country, seed, to_record(world), land)
+        arrays = {
+            "first": month_starts(0, N_MONTHS + 1),
+            "cumulative": country.cumulative,
+            "region": country.region,
+            "find": country.find,
+            "offer": country.offer,
+            "mix": country.mix,
+            "market": country.market,
+            "slack": country.market**-world.work.market,
+        }
+        return cls(country, seed, to_record(world, arrays))
 
     def run(self, low: int, high: int) -> Lives:
         """Simulate persons `low <= person < high`; a partner outside the range is not returned."""
@@ -66,7 +70,7 @@ class Engine:
             history = np.empty((stop - pair + 2, 2, N_MONTHS), np.uint8)
             who = np.empty(stop - pair + 2, np.int64)
             pair, n, taken = kernel(
-                self.seed, pair, stop, self.record, self.land, people, run, rows, history, who, 0
+                self.seed, pair, stop, self.record, people, run, rows, history, who, 0
             )
             yield Lives(rows[:n].copy(), who[:taken].copy(), history[:taken].copy())
 

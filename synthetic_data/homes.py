@@ -52,11 +52,13 @@ from synthetic_data.random import uniform
 _DAY, _LIFE, _ABROAD, _MOVE, _WHERE, _COUPLE, _CHILD, _AFTER = np.arange(20, 28)
 _PENSION_AGE = 65 * 12
 _ADULT = 18 * 12
+#: No death rate of a month is above this: spares an exponential in most months.
+_MOST_DEATHS = 0.02
 
 
 @inner
 def _leave_country_or_life(
-    S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any, day: Any, state: Any
+    S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any, state: Any
 ) -> None:
     """Close everything of `p`; a partner stays behind on a claim of his own."""
     me, other = S[p], S[1 - p]
@@ -68,10 +70,10 @@ def _leave_country_or_life(
         other.home_start = day
         if on_wwb(other):
             stop_programme(run, rows, other, m, day, STOP_OTHER)
-            reclaim(S, run, rows, 1 - p, m, day, land.first, (END_RELATION, BEGAN_RELATION))
+            reclaim(S, run, rows, 1 - p, m, day, w, (END_RELATION, BEGAN_RELATION))
         other.moved = 1
-    close_benefit(run, rows, me, m, day, END_DEATH if died else END_ABROAD, land.first)
-    close_job(run, rows, me, m, day, land.first)
+    close_benefit(run, rows, me, m, day, END_DEATH if died else END_ABROAD, w)
+    close_job(run, rows, me, m, day, w)
     close_home(run, rows, me, day)
     close_residence(run, rows, me, day, DIED if died else GONE_ABROAD)
     me.partner = ALONE
@@ -84,16 +86,16 @@ def _leave_country_or_life(
 
 
 @inner
-def _arrive(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -> None:
+def _arrive(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     """Come into the country, for the first time or again: work, WWB or neither."""
     me = S[p]
-    day = event_day(me, m, _DAY, land.first)
+    day = event_day(me, m, _DAY, w)
     me.home_start = me.residence_start = day
     u = uniform(me.key, m, _AFTER)
     if m - me.birth < _ADULT:
         set_state(run, rows, w, me, OTHER, m, day)
     elif u < 0.40:
-        to_work(S, run, rows, w, land, p, m, day)
+        to_work(S, run, rows, w, p, m, day)
     elif u < 0.60:
         enter_wwb(S, run, rows, w, p, m, day, BEGAN_OTHER)
     else:
@@ -101,29 +103,29 @@ def _arrive(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -> N
 
 
 @inner
-def _retire(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -> None:
+def _retire(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     """Reach 65: a pension instead of benefits and jobs."""
     me = S[p]
-    day = event_day(me, m, _DAY, land.first)
+    day = event_day(me, m, _DAY, w)
     stop_programme(run, rows, me, m, day, STOP_OTHER)
     if on_wwb(me) or (me.partner == PAIR and on_wwb(S[1 - p])):
-        leave_wwb(S, run, rows, w, land, p, m, day, END_AGE)
-    close_benefit(run, rows, me, m, day, END_AGE, land.first)
-    close_job(run, rows, me, m, day, land.first)
+        leave_wwb(S, run, rows, w, p, m, day, END_AGE)
+    close_benefit(run, rows, me, m, day, END_AGE, w)
+    close_job(run, rows, me, m, day, w)
     set_state(run, rows, w, me, PENSION, m, day)
 
 
 @inner
-def _relocate(S: Any, run: Any, rows: Any, land: Any, p: Any, m: Any, day: Any, place: Any) -> None:
+def _relocate(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any, place: Any) -> None:
     """Move `p` to another municipality; WWB ends there and begins here on the same day."""
     me = S[p]
     assisted = on_wwb(me)
     if assisted:
         stop_programme(run, rows, me, m, day, STOP_OTHER)
-        close_benefit(run, rows, me, m, day, END_MOVED, land.first)
+        close_benefit(run, rows, me, m, day, END_MOVED, w)
     close_residence(run, rows, me, day, MOVED)
     me.municipality = place
-    me.region = land.region[place]
+    me.region = w.land_region[place]
     me.residence_start = day
     me.moved = 1
     if assisted:
@@ -131,22 +133,22 @@ def _relocate(S: Any, run: Any, rows: Any, land: Any, p: Any, m: Any, day: Any, 
 
 
 @inner
-def _draw_place(me: Any, land: Any, m: Any) -> Any:
+def _draw_place(me: Any, w: Any, m: Any) -> Any:
     """Draw a municipality by its number of persons at risk."""
-    return find_place(land.cumulative, uniform(me.key, m, _WHERE))
+    return find_place(w.land_cumulative, uniform(me.key, m, _WHERE))
 
 
 @inner
-def _pair_up(S: Any, run: Any, rows: Any, w: Any, land: Any, m: Any) -> None:
+def _pair_up(S: Any, run: Any, rows: Any, w: Any, m: Any) -> None:
     """Make a couple of the two: one home, one household, one claim or none."""
     a, b = S[0], S[1]
-    day = event_day(a, m, _DAY, land.first)
+    day = event_day(a, m, _DAY, w)
     for p in range(2):
         close_home(run, rows, S[p], day)
     if a.municipality != b.municipality:
         if on_wwb(b):
             run.claims += 1
-        _relocate(S, run, rows, land, 1, m, day, a.municipality)
+        _relocate(S, run, rows, w, 1, m, day, a.municipality)
     rich_a, rich_b = has_income(a), has_income(b)
     a.partner = b.partner = PAIR
     a.children = b.children = min(6, a.children + b.children)
@@ -157,7 +159,7 @@ def _pair_up(S: Any, run: Any, rows: Any, w: Any, land: Any, m: Any) -> None:
             me = S[p]
             if on_wwb(me):
                 stop_programme(run, rows, me, m, day, STOP_OTHER)
-                close_benefit(run, rows, me, m, day, END_RELATION, land.first)
+                close_benefit(run, rows, me, m, day, END_RELATION, w)
                 working = me.job_start != NEVER
                 if working:
                     me.work_since = m
@@ -168,7 +170,7 @@ def _pair_up(S: Any, run: Any, rows: Any, w: Any, land: Any, m: Any) -> None:
             run.claims += 1
             for p in range(2):
                 me = S[p]
-                close_benefit(run, rows, me, m, day, END_RELATION, land.first)
+                close_benefit(run, rows, me, m, day, END_RELATION, w)
                 open_benefit(me, SCHEME_WWB, day, BEGAN_RELATION, run.claims, p)
         else:
             q = 0 if on_wwb(b) else 1
@@ -179,10 +181,10 @@ def _pair_up(S: Any, run: Any, rows: Any, w: Any, land: Any, m: Any) -> None:
 
 
 @inner
-def _split(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -> None:
+def _split(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     """End a couple: children with the mother, each on his own claim, WWB for who has no income."""
     me, other = S[p], S[1 - p]
-    day = event_day(me, m, _DAY, land.first)
+    day = event_day(me, m, _DAY, w)
     paired = me.partner == PAIR
     lo, hi = (0, 2) if paired else (p, p + 1)
     joint = paired and on_wwb(me) and on_wwb(other)
@@ -198,7 +200,7 @@ def _split(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -> No
         one = S[q]
         if joint:
             stop_programme(run, rows, one, m, day, STOP_OTHER)
-            reclaim(S, run, rows, q, m, day, land.first, (END_RELATION, BEGAN_RELATION))
+            reclaim(S, run, rows, q, m, day, w, (END_RELATION, BEGAN_RELATION))
         elif one.state == OTHER or one.state == NUG:  # noqa: PLR1714
             needy = uniform(one.key, m, _AFTER) < w.home_wwb_after_split
             if needy and m - one.birth >= _ADULT:
@@ -208,7 +210,7 @@ def _split(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -> No
 
 
 @inner
-def _children(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -> None:
+def _children(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     """A birth, or a child leaving home."""
     me = S[p]
     u = uniform(me.key, m, _CHILD)
@@ -222,9 +224,9 @@ def _children(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) ->
         change = 1
     elif u > 1.0 - w.home_leave * me.children:
         change = -1
-    if change == 0 or me.home_start > land.first[m]:
+    if change == 0 or me.home_start > w.land_first[m]:
         return
-    day = event_day(me, m, _DAY, land.first)
+    day = event_day(me, m, _DAY, w)
     close_home(run, rows, me, day)
     me.home_start = day
     if me.partner == PAIR:
@@ -236,7 +238,7 @@ def _children(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) ->
 
 
 @inner
-def live_at_home(S: Any, run: Any, rows: Any, w: Any, land: Any, m: Any) -> None:
+def live_at_home(S: Any, run: Any, rows: Any, w: Any, m: Any) -> None:
     """Let a month pass for the household, before its persons move by themselves."""
     for p in range(2):
         me, other = S[p], S[1 - p]
@@ -245,34 +247,36 @@ def live_at_home(S: Any, run: Any, rows: Any, w: Any, land: Any, m: Any) -> None
             continue
         if state == EMIGRATED:
             if uniform(key, m, _ABROAD) < w.home_immigrate and m - me.birth < 55 * 12:
-                _arrive(S, run, rows, w, land, p, m)
+                _arrive(S, run, rows, w, p, m)
             continue
         age = m - me.birth
-        death = w.home_death * np.exp(w.home_death_age * (age / 12.0 - 30.0))
-        if uniform(key, m, _LIFE) < death * w.home_death_health[me.health]:
-            day = event_day(me, m, _DAY, land.first)
-            _leave_country_or_life(S, run, rows, w, land, p, m, day, DEAD)
+        u = uniform(key, m, _LIFE)
+        if u < _MOST_DEATHS and u < w.home_death * w.home_death_health[me.health] * np.exp(
+            w.home_death_age * (age / 12.0 - 30.0)
+        ):
+            day = event_day(me, m, _DAY, w)
+            _leave_country_or_life(S, run, rows, w, p, m, day, DEAD)
             continue
         if me.partner == PAIR and other.moved:
             continue
         if age >= _PENSION_AGE and state != PENSION:
-            _retire(S, run, rows, w, land, p, m)
+            _retire(S, run, rows, w, p, m)
             continue
         u = uniform(key, m, _ABROAD)
         if u < w.home_emigrate[me.origin] and state != STUDENT:
-            day = event_day(me, m, _DAY, land.first)
-            _leave_country_or_life(S, run, rows, w, land, p, m, day, EMIGRATED)
+            day = event_day(me, m, _DAY, w)
+            _leave_country_or_life(S, run, rows, w, p, m, day, EMIGRATED)
             continue
         if state != STUDENT and (me.partner != PAIR or p == 0):
             rate = w.home_move * (1.6 if age < 360 else 1.0)
             if uniform(key, m, _MOVE) < rate:
-                place = _draw_place(me, land, m)
+                place = _draw_place(me, w, m)
                 if place != me.municipality:
-                    day = event_day(me, m, _DAY, land.first)
+                    day = event_day(me, m, _DAY, w)
                     run.claims += 1
-                    _relocate(S, run, rows, land, p, m, day, place)
+                    _relocate(S, run, rows, w, p, m, day, place)
                     if me.partner == PAIR:
-                        _relocate(S, run, rows, land, 1, m, day, place)
+                        _relocate(S, run, rows, w, 1, m, day, place)
                     continue
         u = uniform(key, m, _COUPLE)
         if me.partner == ALONE:
@@ -282,15 +286,15 @@ def live_at_home(S: Any, run: Any, rows: Any, w: Any, land: Any, m: Any) -> None
                 and other.state < EMIGRATED and not other.at_home and u > 1.0 - w.home_form
                 and m - other.birth >= _ADULT
             ):  # fmt: skip
-                _pair_up(S, run, rows, w, land, m)
+                _pair_up(S, run, rows, w, m)
                 continue
             if free and u < w.home_form_outside:
-                day = event_day(me, m, _DAY, land.first)
+                day = event_day(me, m, _DAY, w)
                 close_home(run, rows, me, day)
                 me.home_start = day
                 if on_wwb(me):
                     stop_programme(run, rows, me, m, day, STOP_OTHER)
-                    leave_wwb(S, run, rows, w, land, p, m, day, END_RELATION)
+                    leave_wwb(S, run, rows, w, p, m, day, END_RELATION)
                     working = me.job_start != NEVER
                     if working:
                         me.work_since = m
@@ -299,7 +303,7 @@ def live_at_home(S: Any, run: Any, rows: Any, w: Any, land: Any, m: Any) -> None
                 me.moved = 1
                 continue
         elif (me.partner == OUTSIDE or p == 0) and u < w.home_dissolve:
-            _split(S, run, rows, w, land, p, m)
+            _split(S, run, rows, w, p, m)
             continue
         if me.partner != PAIR or p == 0:
-            _children(S, run, rows, w, land, p, m)
+            _children(S, run, rows, w, p, m)

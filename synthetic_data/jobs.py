@@ -25,11 +25,11 @@ _STREAM_CONTRACT, _STREAM_HOURS, _STREAM_EMPLOYER, _STREAM_WAGE = np.arange(2, 6
 
 @inner
 def open_job(
-    S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any, day: Any, settled: Any, small: Any
+    S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any, settled: Any, small: Any
 ) -> None:
     """Start a job: `settled` is a permanent one, `small` one of a few hours beside a benefit."""
     me = S[p]
-    close_job(run, rows, me, m, day, land.first)
+    close_job(run, rows, me, m, day, w)
     key = me.key
     me.job_start = day
     me.job += 1
@@ -63,10 +63,10 @@ def open_job(
 
 @inner
 def open_subsidised(
-    S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any, day: Any
+    S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any
 ) -> None:
     """Start a subsidised job: temporary, 32 hours, near the minimum wage."""
-    open_job(S, run, rows, w, land, p, m, day, False, False)
+    open_job(S, run, rows, w, p, m, day, False, False)
     me = S[p]
     me.kind = KIND_LEGACY if m < _WWB_ACT else KIND_SUBSIDISED
     me.contract = TEMPORARY
@@ -75,10 +75,10 @@ def open_subsidised(
 
 
 @inner
-def renew_job(run: Any, rows: Any, land: Any, me: Any, m: Any, day: Any, kind: Any, contract: Any) -> None:
+def renew_job(run: Any, rows: Any, w: Any, me: Any, m: Any, day: Any, kind: Any, contract: Any) -> None:
     """Go on with the same job on other terms: a new row with the same number."""
     ended = me.job_ended
-    close_job(run, rows, me, m, day, land.first)
+    close_job(run, rows, me, m, day, w)
     me.job_ended = ended
     me.job_start = day
     me.kind = kind

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba as nb
 import numpy as np
 
-from synthetic_data.books import close_all, close_benefit, close_job, event_day, on_wwb, set_state, write_position
+from synthetic_data.books import close_all, close_benefit, close_job, emit, event_day, on_wwb, set_state, write_position
 from synthetic_data.claims import fall_back, leave_wwb
 from synthetic_data.inner import inner
 from synthetic_data.homes import live_at_home
@@ -29,6 +29,8 @@ from synthetic_data.layout import (
     IDLE,
     KIND_REGULAR,
     NEVER,
+    NONE,
+    N_MONTHS,
     NUG,
     OFFERED,
     PAIR,
@@ -58,55 +60,47 @@ from synthetic_data.programmes import (
     write_running,
 )
 from synthetic_data.random import uniform
-from synthetic_data.world import N_MONTHS
 
+#: Modules whose functions are compiled into the kernel.
+_COMPILED = (
+    "books", "claims", "homes", "inner", "jobs", "kernel", "layout", "moves", "people",
+    "programmes", "random",
+)  # fmt: skip
 _DAY, _OFFER, _DROP, _KEEP, _BREAK, _LENGTH = np.arange(30, 36)
 
 
-class Land(NamedTuple):
-    """The country as arrays (see `municipalities.Country`) and the first day of each month."""
-
-    cumulative: np.ndarray
-    region: np.ndarray
-    find: np.ndarray
-    offer: np.ndarray
-    mix: np.ndarray
-    market: np.ndarray
-    first: np.ndarray
-
-
 @inner
-def _subsidised_month(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -> None:
+def _subsidised_month(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     """In a subsidised job: a regular job elsewhere, withdrawal, or the end of the subsidy."""
     me = S[p]
     u = uniform(me.key, m, _DROP)
-    if u < w.wwb_work * find_ratio(me, w, land, m) * w.wwb_position[me.position - 1]:
-        to_work(S, run, rows, w, land, p, m, event_day(me, m, _DAY, land.first))
+    if u < w.wwb_work * find_ratio(me, w, m) * w.wwb_position[me.position - 1]:
+        to_work(S, run, rows, w, p, m, event_day(me, m, _DAY, w))
         return
     withdraws = u > 1.0 - w.support_drop_out
     if m < me.until and not withdraws:
         return
-    day = event_day(me, m, _DAY, land.first)
+    day = event_day(me, m, _DAY, w)
     if not withdraws and uniform(me.key, m, _KEEP) < w.support_subsidy_keeps:
         stop_programme(run, rows, me, m, day, STOP_WORK)
         permanent = uniform(me.key, m, _LENGTH) < 0.5
-        renew_job(run, rows, land, me, m, day, KIND_REGULAR, PERMANENT if permanent else TEMPORARY)
+        renew_job(run, rows, w, me, m, day, KIND_REGULAR, PERMANENT if permanent else TEMPORARY)
         me.work_since = me.started_month
         set_state(run, rows, w, me, WORK, m, day)
         return
     stop_programme(run, rows, me, m, day, STOP_WITHDREW if withdraws else STOP_USELESS)
-    close_job(run, rows, me, m, day, land.first)
-    fall_back(S, run, rows, w, land, p, m, day, BEGAN_OTHER, 0.92)
+    close_job(run, rows, me, m, day, w)
+    fall_back(S, run, rows, w, p, m, day, BEGAN_OTHER, 0.92)
 
 
 @inner
-def _programme_month(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -> None:
+def _programme_month(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     """Offers, starts and ends of programmes of somebody who did not move this month."""
     me = S[p]
     if me.moved or (me.partner == PAIR and S[1 - p].moved):
         return
     if me.state == SUBSIDISED:
-        _subsidised_month(S, run, rows, w, land, p, m)
+        _subsidised_month(S, run, rows, w, p, m)
         return
     assisted = on_wwb(me)
     if not assisted and me.state != NUG:
@@ -114,7 +108,7 @@ def _programme_month(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: 
     if me.phase == RUNNING:
         withdraws = uniform(me.key, m, _DROP) > 1.0 - w.support_drop_out
         if m >= me.until or withdraws:
-            day = event_day(me, m, _DAY, land.first)
+            day = event_day(me, m, _DAY, w)
             reason = STOP_WITHDREW if withdraws else STOP_USELESS
             if day > me.started:
                 stop_programme(run, rows, me, m, day, reason)
@@ -125,27 +119,27 @@ def _programme_month(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: 
         else:
             rate = w.support_offer_nug
         rate *= me.offer * w.support_offer_age[age_class(m - me.birth)]
-        rate *= land.offer[me.municipality] * w.support_year[m // 12]
+        rate *= w.land_offer[me.municipality] * w.support_year[m // 12]
         if me.children > 0 and me.partner == 0:
             rate *= w.support_offer_lone_parent
         if uniform(me.key, m, _OFFER) < rate:
-            make_offer(me, w, land, m, event_day(me, m, _DAY, land.first), assisted)
+            make_offer(me, w, m, event_day(me, m, _DAY, w), assisted)
     if me.phase == OFFERED and m >= me.planned:
-        day = max(me.offered, event_day(me, m, _LENGTH, land.first))
+        day = max(me.offered, event_day(me, m, _LENGTH, w))
         if me.no_show:
             stop_programme(run, rows, me, m, day, STOP_WITHDREW)
             return
         begin_programme(run, rows, me, m, day)
         if me.instrument == SUBSIDY:
             if assisted:
-                leave_wwb(S, run, rows, w, land, p, m, day, END_WORK)
+                leave_wwb(S, run, rows, w, p, m, day, END_WORK)
                 write_position(run, rows, w, me, m, day, 5)
-            open_subsidised(S, run, rows, w, land, p, m, day)
+            open_subsidised(S, run, rows, w, p, m, day)
             set_state(run, rows, w, me, SUBSIDISED, m, day)
 
 
 @inner
-def _interrupt(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -> None:
+def _interrupt(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     """Break off WWB within the month and take it up again: administration, not an exit."""
     me, other = S[p], S[1 - p]
     joint = me.partner == PAIR and on_wwb(other)
@@ -153,14 +147,13 @@ def _interrupt(S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, m: Any) -
         return
     if uniform(me.key, m, _BREAK) >= w.wwb_interruption:
         return
-    first = land.first
     gap = 3 + int(23 * uniform(me.key, m, _LENGTH))
-    room = first[m + 1] - first[m] - gap
-    day = first[m] + 1 + int(uniform(me.key, m, _DAY) * (room - 1))
+    room = w.land_first[m + 1] - w.land_first[m] - gap
+    day = w.land_first[m] + 1 + int(uniform(me.key, m, _DAY) * (room - 1))
     for q in range(2):
         one = S[q]
         if q == p or joint:
-            close_benefit(run, rows, one, m, day, END_NO_INFORMATION, first)
+            close_benefit(run, rows, one, m, day, END_NO_INFORMATION, w)
             one.benefit_start = day + gap
             one.benefit_scheme = SCHEME_WWB
             one.benefit_reason = BEGAN_OTHER
@@ -172,17 +165,17 @@ def _absent(state: Any) -> Any:
 
 
 @inner
-def _live(S: Any, run: Any, rows: Any, w: Any, land: Any, history: Any) -> None:
+def _live(S: Any, run: Any, rows: Any, w: Any, history: Any) -> None:
     """Let a pair live all months; `history` (2, months) gets states and flags."""
     for m in range(N_MONTHS):
         gone0, gone1 = _absent(S[0].state), _absent(S[1].state)
         for p in range(2):
             S[p].moved = 0
             S[p].flags = 0
-        live_at_home(S, run, rows, w, land, m)
+        live_at_home(S, run, rows, w, m)
         for p in range(2):
             if not S[p].moved and not (S[p].partner == PAIR and S[1 - p].moved):
-                step(S, run, rows, w, land, p, m)
+                step(S, run, rows, w, p, m)
         for p in range(2):
             me = S[p]
             if me.state == WORK:
@@ -190,13 +183,13 @@ def _live(S: Any, run: Any, rows: Any, w: Any, land: Any, history: Any) -> None:
                 if rise and me.position < 5:
                     me.position += 1
                 continue
-            _programme_month(S, run, rows, w, land, p, m)
+            _programme_month(S, run, rows, w, p, m)
             if on_wwb(me) and not me.moved:
                 if m == w.position_first_month:
-                    write_position(run, rows, w, me, m, land.first[m], me.position)
+                    write_position(run, rows, w, me, m, w.land_first[m], me.position)
                 else:
-                    walk_position(run, rows, w, land, me, m)
-                _interrupt(S, run, rows, w, land, p, m)
+                    walk_position(run, rows, w, me, m)
+                _interrupt(S, run, rows, w, p, m)
         for p in range(2):
             me = S[p]
             seen = me.state | me.flags
@@ -212,7 +205,7 @@ def _live(S: Any, run: Any, rows: Any, w: Any, land: Any, history: Any) -> None:
 def _compile(fingerprint: int) -> Any:
     @nb.njit(nogil=True, cache=True)
     def simulate_pairs(
-        seed: Any, low: Any, high: Any, w: Any, land: Any, S: Any, runs: Any, rows: Any,
+        seed: Any, low: Any, high: Any, w: Any, S: Any, runs: Any, rows: Any,
         lives: Any, who: Any, n_lives: Any,
     ) -> Any:  # fmt: skip
         """Simulate pairs low … high-1 until a buffer is full; return next pair, rows, participants.
@@ -230,26 +223,22 @@ def _compile(fingerprint: int) -> Any:
                 break
             run.quiet = 0
             run.blocked = -1
-            draw_pair(S, w, land, seed, pair)
-            start_pair(S, run, rows, w, land)
-            _live(S, run, rows, w, land, history)
+            draw_pair(S, w, seed, pair)
+            start_pair(S, run, rows, w)
+            _live(S, run, rows, w, history)
             taken0, taken1 = S[0].taken, S[1].taken
             for p in range(2):
                 write_running(run, rows, S[p])
                 close_all(run, rows, S[p])
                 if S[p].death != NEVER:
-                    row = rows[run.n]
-                    row[0] = ROW_DEATH
-                    row[1] = S[p].person
-                    row[2] = S[p].death
-                    run.n += 1
+                    emit(run, rows, ROW_DEATH, S[p].person, S[p].death, NONE)
             for p in range(2):
                 if taken1 if p else taken0:
                     run.quiet = 1
                     run.blocked = p
-                    draw_pair(S, w, land, seed, pair)
-                    start_pair(S, run, rows, w, land)
-                    _live(S, run, rows, w, land, other)
+                    draw_pair(S, w, seed, pair)
+                    start_pair(S, run, rows, w)
+                    _live(S, run, rows, w, other)
                     who[n_lives] = 2 * pair + p
                     for m in range(N_MONTHS):
                         lives[n_lives, 0, m] = history[p, m]
@@ -265,6 +254,6 @@ def _compile(fingerprint: int) -> Any:
 def compiled() -> Any:
     """Return the compiled entry point."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for name in _COMPILED:
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return _compile(int.from_bytes(digest.digest()[:6], "little") | 1)

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
+#: First month simulated and number of months: January 1999 up to and including December 2011.
+FIRST_YEAR = 1999
+N_MONTHS = 156
+
 #: Monthly states, as in domain notes: work, subsidised work, work beside benefit, WWB, …
 STATES = (
     "work", "subsidised", "wwb", "wwb_work", "ww", "disability", "nug", "student", "other",
@@ -61,7 +65,7 @@ _WHO = (
     "school_end", "may_pair",
 )  # fmt: skip
 _NOW = (
-    "state", "since", "moved", "flags", "wwb_since", "wwb_left", "work_since", "work_months",
+    "state", "since", "moved", "flags", "wwb_since", "wwb_left", "nug_left", "work_since", "work_months",
     "job_ended", "ww_right", "ww_left", "death",
 )  # fmt: skip
 _HOME = ("partner", "children", "municipality", "region", "at_home", "home_start", "residence_start")

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from synthetic_data.random import generator
-from synthetic_data.world import N_MONTHS
+from synthetic_data.layout import N_MONTHS
 from toolkit.registers import codes
 from toolkit.registers.schema import dtypes
 

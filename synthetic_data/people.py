@@ -64,7 +64,7 @@ def find_place(cumulative: Any, u: Any) -> Any:
 
 
 @inner
-def draw_pair(S: Any, w: Any, land: Any, seed: Any, pair: Any) -> None:
+def draw_pair(S: Any, w: Any, seed: Any, pair: Any) -> None:
     """Draw what does not change of both persons; the second of a couple resembles the first."""
     for p in range(2):
         me = S[p]
@@ -117,9 +117,9 @@ def draw_pair(S: Any, w: Any, land: Any, seed: Any, pair: Any) -> None:
         place = 0
         source = S[0].key if couple else key
         u = uniform(source, AT_BIRTH, np.int64(12))
-        place = find_place(land.cumulative, u)
+        place = find_place(w.land_cumulative, u)
         me.municipality = place
-        me.region = land.region[me.municipality]
+        me.region = w.land_region[me.municipality]
         me.find = (
             w.find_sex[me.sex] * w.find_origin[me.origin] * w.find_education[me.education]
             * w.find_health[me.health] * w.find_type[me.type]
@@ -148,31 +148,33 @@ def _first_state(me: Any, w: Any, age: Any) -> Any:
     if me.origin > 0 and uniform(key, AT_BIRTH, np.int64(20)) < w.population_abroad:
         return EMIGRATED
     u = uniform(key, AT_BIRTH, np.int64(21))
-    disability = 0.03 * (1.0 + 3.0 * me.health) * (1.0 + (age > 540))
-    # chance of WWB grows with whatever makes a job hard to find
-    wwb = min(0.66, 0.27 * me.find**-0.42)
+    disability = w.population_start_disability[me.health] * (1.0 + (age > 540))
+    # the chance of WWB grows with whatever makes a job hard to find
+    wwb = min(0.75, w.population_start_wwb * me.find**-0.42)
+    if age >= 50 * 12:
+        wwb *= w.population_start_wwb_old
     if u < disability:
         return DISABILITY
     u = (u - disability) / (1.0 - disability)
     if u < wwb:
         return WWB
     u = (u - wwb) / (1.0 - wwb)
-    if u < 0.62:
+    work, ww, nug = w.population_start_rest[0], w.population_start_rest[1], w.population_start_rest[2]
+    if u < work:
         return WORK
-    return WW if u < 0.70 else NUG if u < 0.75 else OTHER
+    return WW if u < work + ww else NUG if u < work + ww + nug else OTHER
 
 
 @inner
-def start_pair(S: Any, run: Any, rows: Any, w: Any, land: Any) -> None:
+def start_pair(S: Any, run: Any, rows: Any, w: Any) -> None:
     """Put both persons in their first state, with spells that may have begun before the window."""
-    first = land.first
     run.claims = 0
     for p in range(2):
         me = S[p]
         me.moved = 0
         me.flags = 0
         me.partner = ALONE
-        me.wwb_left = me.job_ended = NEVER
+        me.wwb_left = me.nug_left = me.job_ended = NEVER
         me.wwb_since = me.work_since = NEVER
         me.ww_right = me.ww_left = 0
         me.death = NEVER
@@ -184,7 +186,7 @@ def start_pair(S: Any, run: Any, rows: Any, w: Any, land: Any) -> None:
         me.last = NONE
         me.last_end = me.rest_until = me.started = NEVER
         age = -me.birth
-        me.work_months = max(0, int((age - 240) * 0.5 * uniform(me.key, AT_BIRTH, np.int64(22))))
+        me.work_months = max(0, int((age - 240) * (0.3 + 0.6 * uniform(me.key, AT_BIRTH, np.int64(22)))))
         me.at_home = 1 if me.school_end > 0 else 0
         me.state = OTHER
         if age > 300 and uniform(me.key, AT_BIRTH, np.int64(23)) < 0.5:
@@ -197,25 +199,25 @@ def start_pair(S: Any, run: Any, rows: Any, w: Any, land: Any) -> None:
             abroad = True
             me.state = EMIGRATED
             me.since = -12
-        me.home_start = NEVER if abroad else first[0]
-        me.residence_start = NEVER if abroad else first[0]
+        me.home_start = NEVER if abroad else w.land_first[0]
+        me.residence_start = NEVER if abroad else w.land_first[0]
         if not abroad:
             # the length so far: exponential, at most since school
             mean = 45.0 if state == WWB else 9.0 if state == WW else 50.0
             past = int(-mean * np.log(1.0 - uniform(me.key, AT_BIRTH, np.int64(25))))
             past = max(1, min(past, -me.school_end - 1, 300)) if state != STUDENT else 1
-            _enter(S, run, rows, w, land, p, state, past)
+            _enter(S, run, rows, w, p, state, past)
     a, b = S[0], S[1]
     if (
         a.may_pair and a.state != EMIGRATED and b.state != EMIGRATED and not a.at_home
-        and not b.at_home and uniform(a.key, AT_BIRTH, np.int64(26)) < 0.6
+        and not b.at_home and uniform(a.key, AT_BIRTH, np.int64(26)) < w.population_start_couple
     ):  # fmt: skip
-        _start_couple(S, run, rows, w, first)
+        _start_couple(S, run, rows, w)
     else:
         for p in range(2):
             me = S[p]
             settled = not me.at_home and me.state != EMIGRATED and not on_wwb(me)
-            if settled and uniform(me.key, AT_BIRTH, np.int64(27)) < 0.4:
+            if settled and uniform(me.key, AT_BIRTH, np.int64(27)) < w.population_start_outside:
                 me.partner = OUTSIDE
     for p in range(2):
         me = S[p]
@@ -237,30 +239,29 @@ def start_pair(S: Any, run: Any, rows: Any, w: Any, land: Any) -> None:
 
 @inner
 def _enter(
-    S: Any, run: Any, rows: Any, w: Any, land: Any, p: Any, state: Any, past: Any
+    S: Any, run: Any, rows: Any, w: Any, p: Any, state: Any, past: Any
 ) -> None:
     """Enter a first state that has lasted `past` months."""
     me = S[p]
-    first = land.first
-    day = first[0] - int(past * _DAYS_A_MONTH) - int(27 * uniform(me.key, AT_BIRTH, np.int64(28)))
-    set_state(run, rows, w, me, state, -past, first[0])
+    day = w.land_first[0] - int(past * _DAYS_A_MONTH) - int(27 * uniform(me.key, AT_BIRTH, np.int64(28)))
+    set_state(run, rows, w, me, state, -past, w.land_first[0])
     scheme = scheme_of(state)
     if scheme != NONE:
         run.claims += 1
         open_benefit(me, scheme, day, NONE, run.claims, 0)
     if state == WWB:
         me.wwb_since = -past
-        write_position(run, rows, w, me, 0, first[0], me.position)
+        write_position(run, rows, w, me, 0, w.land_first[0], me.position)
     elif state == WORK:
         me.work_since = -past
-        open_job(S, run, rows, w, land, p, 0, day, uniform(me.key, AT_BIRTH, np.int64(29)) < 0.62, False)
+        open_job(S, run, rows, w, p, 0, day, uniform(me.key, AT_BIRTH, np.int64(29)) < 0.62, False)
     elif state == WW:
         longest = w.out_ww_longest[0]
         me.ww_right = int(max(past + 1, longest * uniform(me.key, AT_BIRTH, np.int64(30))))
 
 
 @inner
-def _start_couple(S: Any, run: Any, rows: Any, w: Any, first: Any) -> None:
+def _start_couple(S: Any, run: Any, rows: Any, w: Any) -> None:
     """Make a couple of a pair when the window opens: one claim, no WWB beside a partner's income."""
     a, b = S[0], S[1]
     a.partner = b.partner = PAIR
@@ -271,7 +272,7 @@ def _start_couple(S: Any, run: Any, rows: Any, w: Any, first: Any) -> None:
         if on_wwb(me) and rich:
             me.benefit_start = NEVER
             me.wwb_since = NEVER
-            set_state(run, rows, w, me, OTHER, me.since, first[0])
+            set_state(run, rows, w, me, OTHER, me.since, w.land_first[0])
             me.registered = NEVER
             me.wwb_left = NEVER
     if not rich and (on_wwb(a) or on_wwb(b)):
@@ -281,7 +282,7 @@ def _start_couple(S: Any, run: Any, rows: Any, w: Any, first: Any) -> None:
         for p in range(2):
             me = S[p]
             me.wwb_since = since
-            set_state(run, rows, w, me, WWB, since, first[0])
+            set_state(run, rows, w, me, WWB, since, w.land_first[0])
             me.wwb_since = since
             open_benefit(me, SCHEME_WWB, start, BEGAN_OTHER, run.claims, p)
 

@@ -73,14 +73,14 @@ def stop_programme(run: Any, rows: Any, me: Any, m: Any, day: Any, reason: Any) 
 
 
 @inner
-def make_offer(me: Any, w: Any, land: Any, m: Any, day: Any, near_work: Any) -> None:
+def make_offer(me: Any, w: Any, m: Any, day: Any, near_work: Any) -> None:
     """Choose the instrument, the wait and the planned length of an offer made on `day`."""
     key = me.key
     rung = me.position - 1
     total = 0.0
     weights = np.empty(6)
     for i in range(6):
-        weight = w.support_mix[rung, i] * land.mix[me.municipality, i]
+        weight = w.support_mix[rung, i] * w.land_mix[me.municipality, i]
         if i == PLACEMENT and m < w.support_placement_from:
             weight = 0.0
         if i == TRAINING and m - me.birth < 35 * 12:
@@ -131,7 +131,7 @@ def begin_programme(run: Any, rows: Any, me: Any, m: Any, day: Any) -> None:
 
 
 @inner
-def walk_position(run: Any, rows: Any, w: Any, land: Any, me: Any, m: Any) -> None:
+def walk_position(run: Any, rows: Any, w: Any, me: Any, m: Any) -> None:
     """Move a step up or down the ladder, now and then; programmes move people up."""
     up = w.position_up * w.position_up_type[me.type]
     if me.phase == RUNNING:
@@ -145,7 +145,7 @@ def walk_position(run: Any, rows: Any, w: Any, land: Any, me: Any, m: Any) -> No
         step = -1
     if step != 0:
         me.position += step
-        day = land.first[m] + int(uniform(me.key, m, np.int64(46)) * (land.first[m + 1] - land.first[m]))
+        day = w.land_first[m] + int(uniform(me.key, m, np.int64(46)) * (w.land_first[m + 1] - w.land_first[m]))
         write_position(run, rows, w, me, m, day, me.position)
 
 

@@ -24,7 +24,8 @@ import polars as pl
 
 from synthetic_data import layout
 from synthetic_data.tables import month_starts, to_participants, to_truth_persons
-from synthetic_data.world import N_MONTHS, World
+from synthetic_data.layout import N_MONTHS
+from synthetic_data.world import World
 from toolkit.provenance import write_json
 from toolkit.registers import codes
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-#: First month simulated and number of months: January 1999 up to and including December 2011.
-FIRST_YEAR = 1999
-N_MONTHS = 156
+from synthetic_data.layout import FIRST_YEAR
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 START = date(1999, 1, 1)
 END = date(2012, 1, 1)
 
@@ -44,6 +46,12 @@ class Population:
     types: tuple[float, ...] = (0.32, 0.46, 0.22)  # shares of the unobserved types weak, middle, strong
     couples: float = 0.46  # share of pairs of persons that are or may become a couple
     abroad: float = 0.03  # share of non-natives that still has to immigrate at the start
+    start_disability: tuple[float, ...] = (0.025, 0.09, 0.20)  # chance by health; twice from 45 years
+    start_wwb: float = 0.36  # chance of WWB of the others at job-finding ratio 1; rises as it falls
+    start_wwb_old: float = 0.55  # ratio on it from 50 years: disability came first in the 1990s
+    start_rest: tuple[float, ...] = (0.64, 0.06, 0.05)  # chances of work, WW, nug of the remainder
+    start_couple: float = 0.6  # share of grown-up potential couples that is one at the start
+    start_outside: float = 0.30  # share of others off WWB with a partner outside the register
 
 
 @dataclass(frozen=True)
@@ -61,36 +69,36 @@ class Find:
         0.96, 0.98, 1.04, 1.08, 1.10, 1.06, 0.98, 0.98, 1.10, 1.02, 0.92, 0.78,
     )  # fmt: skip # January to December
     municipality_sd: float = 0.10  # sd of the log ratio between municipalities
-    recent: float = 2.1  # ratio within 6 months of a job: contacts, references
+    recent: float = 4.8  # ratio within 6 months of a job: contacts, references
 
 
 @dataclass(frozen=True)
 class Assistance:
     """WWB: rates out of it and into it."""
 
-    work: float = 0.0108  # rate to work at ratio 1
-    duration: tuple[float, ...] = (1.25, 1.2, 1.1, 0.95, 0.80, 0.62, 0.50)  # on work
+    work: float = 0.0060  # rate to work at ratio 1
+    duration: tuple[float, ...] = (1.05, 1.0, 0.95, 0.85, 0.60, 0.35, 0.25)  # on work
     position: tuple[float, ...] = (0.22, 0.45, 0.80, 1.35, 1.85)  # on work, by position 1–5
-    other: float = 0.0082  # rate off benefit without work: income, assets, no information, conduct
-    other_duration: tuple[float, ...] = (1.25, 1.25, 1.15, 0.85, 0.65, 0.45, 0.36)
-    study: float = 0.0035  # rate back to education below 27 years
-    disability: float = 0.0012  # rate to a disability scheme at moderate health; poor × 3
-    beside: float = 0.0065  # rate into a small job beside the benefit
+    other: float = 0.0044  # rate off benefit without work: income, assets, no information, conduct
+    other_duration: tuple[float, ...] = (1.25, 1.2, 1.1, 0.75, 0.38, 0.17, 0.12)
+    study: float = 0.0020  # rate back to education below 27 years
+    disability: float = 0.0005  # rate to a disability scheme at moderate health; poor × 3
+    beside: float = 0.0106  # rate into a small job beside the benefit
     beside_end: float = 0.075  # rate out of it, to the benefit alone
     beside_find: float = 1.9  # ratio on work for those with a small job
     beside_at_return: float = 0.16  # chance that who returns keeps some hours of work
     interruption: float = 0.006  # chance a month of an administrative break of 3–25 days
     registered: float = 0.84  # chance that a recipient is registered as a jobseeker
     misread: float = 0.13  # chance that the office records another reason than work
-    partner_seeks: float = 0.3  # chance that the partner of who found work registers as jobseeker
+    partner_seeks: float = 0.35  # chance that the partner of who found work registers as jobseeker
 
 
 @dataclass(frozen=True)
 class Work:
     """Jobs: contracts, loss, changes."""
 
-    loss: float = 0.0115  # rate at ratio 1
-    tenure: tuple[float, ...] = (1.75, 2.05, 1.05, 0.62, 0.40, 0.30, 0.22)  # on loss
+    loss: float = 0.0175  # rate at ratio 1
+    tenure: tuple[float, ...] = (2.3, 2.4, 1.05, 0.9, 0.65, 0.48, 0.34)  # on loss
     contract: tuple[float, ...] = (0.42, 1.0, 1.7, 1.5)  # on loss: permanent, temporary, agency, on call
     type: tuple[float, ...] = (1.35, 1.0, 0.78)  # on loss, the unobserved type
     education: tuple[float, ...] = (1.15, 1.0, 0.8)
@@ -101,7 +109,7 @@ class Work:
     convert: float = 0.022  # rate from temporary or agency to permanent, from 6 months on
     disability: float = 0.00055  # rate to disability at moderate health; poor × 3
     to_ww: float = 0.80  # chance of WW for a loss after 6 months or more in work
-    to_wwb: float = 0.88  # chance of WWB without WW and without a partner's income
+    to_wwb: float = 0.92  # chance of WWB without WW and without a partner's income
     part_time: tuple[float, ...] = (0.22, 0.55)  # share below 32 hours: men, women
     wage_sd: float = 0.16  # sd of the log hourly wage
     wage_education: tuple[float, ...] = (1.12, 1.3, 1.7)  # times the minimum wage
@@ -115,17 +123,20 @@ class Insurance:
     ww_duration: tuple[float, ...] = (1.25, 1.15, 1.0, 0.8, 0.65, 0.5, 0.5)
     ww_lapse: float = 0.012  # rate off WW without work
     ww_revive: float = 0.9  # chance that an unused right revives on job loss within 6 months
-    ww_shortest: int = 3  # months of entitlement
+    ww_shortest: int = 6  # months of entitlement
+    ww_earned: float = 0.14  # months of entitlement a month worked
     ww_longest: tuple[float, ...] = (60, 38)  # months, before and from October 2006
-    ww_to_wwb: float = 0.74  # chance of WWB when WW runs out without a partner's income
+    ww_to_wwb: float = 0.84  # chance of WWB when WW runs out without a partner's income
     disability_end: float = 0.0022  # rate of recovery
+    to_nug: float = 0.7  # chance to register for who loses an income without a benefit
     nug_work: float = 0.036  # rate from nug to work
     nug_leave: float = 0.030  # rate off the register
-    nug_wwb: float = 0.022  # rate to WWB without a partner's income
+    nug_wwb: float = 0.07  # rate to WWB without a partner's income
     other_work: float = 0.0070  # rate from outside the labour force to work
     other_nug: float = 0.0062  # rate to registration as a jobseeker
-    other_wwb: float = 0.0115  # rate to WWB without a partner's income
-    other_wwb_recent: tuple[float, ...] = (2.4, 1.5, 0.7, 0.40, 0.3, 0.25, 0.2)  # by time since WWB
+    other_nug_recent: float = 8.0  # ratio on it within 6 months of being nug
+    other_wwb: float = 0.052  # rate to WWB without a partner's income
+    other_wwb_recent: tuple[float, ...] = (1.8, 1.25, 0.6, 0.40, 0.33, 0.3, 0.26)  # by time since WWB
     #: chances at the end of studies: work, nug, WWB (from 18 years), the rest outside
     school_leaver: tuple[float, ...] = (0.70, 0.09, 0.12)
 
@@ -134,8 +145,8 @@ class Insurance:
 class Home:
     """Partners, children, moves, migration, death."""
 
-    form: float = 0.012  # rate at which a pair of the register becomes a couple
-    form_outside: float = 0.0022  # rate of finding a partner outside the register, who works
+    form: float = 0.009  # rate at which a pair of the register becomes a couple
+    form_outside: float = 0.0010  # rate of finding a partner outside the register, who works
     dissolve: float = 0.0028
     birth: float = 0.0032  # rate for women of 18–42 with a partner; a quarter of it without
     leave: float = 0.0045  # rate at which each child leaves home
@@ -152,7 +163,7 @@ class Home:
 class Support:
     """Programmes: who is offered which, and what they do. Order of instruments: codes.INSTRUMENT."""
 
-    offer: float = 0.020  # rate on WWB at ratio 1
+    offer: float = 0.045  # rate on WWB at ratio 1
     offer_nug: float = 0.006  # rate for nug
     #: ratios on the offer
     offer_duration: tuple[float, ...] = (0.9, 1.6, 1.5, 1.0, 0.85, 0.75, 0.6)
@@ -168,25 +179,25 @@ class Support:
     no_show: float = 0.13  # chance that a wanted start does not happen
     drop_out: float = 0.012  # rate of withdrawing during a programme
     rest: int = 4  # months between the end of a programme and the next offer
-    shortest: tuple[float, ...] = (2, 3, 5, 6, 6, 6)  # months planned
-    longest: tuple[float, ...] = (6, 9, 14, 12, 16, 20)  # months planned
+    shortest: tuple[float, ...] = (2, 3, 5, 9, 6, 6)  # months planned
+    longest: tuple[float, ...] = (6, 9, 14, 15, 16, 20)  # months planned
     #: weights of the instruments at positions 1–5
     mix: tuple[tuple[float, ...], ...] = (
-        (0.1, 0.1, 0.2, 0.1, 4.0, 0.9),
-        (0.4, 0.3, 0.8, 0.3, 2.2, 1.4),
-        (1.6, 1.2, 1.8, 0.8, 0.5, 1.2),
-        (2.8, 2.2, 1.4, 1.3, 0.1, 0.4),
-        (3.0, 2.6, 1.0, 1.6, 0.0, 0.1),
+        (0.1, 0.1, 0.2, 0.05, 4.0, 0.9),
+        (0.4, 0.3, 0.8, 0.15, 2.2, 1.4),
+        (1.6, 1.2, 1.8, 0.35, 0.5, 1.2),
+        (2.8, 2.2, 1.4, 0.6, 0.1, 0.4),
+        (3.0, 2.6, 1.0, 0.7, 0.0, 0.1),
     )
     #: log hazard ratios on job finding
     threat: float = 0.25  # between offer and start
-    lock_in: tuple[float, ...] = (-0.55, -0.45, -1.50, -1.3, -0.9, -1.1)  # during
-    after_near: tuple[float, ...] = (0.85, 0.85, 1.15, 0.9, 0.20, 0.45)  # after, position 4 or 5
-    after_far: tuple[float, ...] = (0.60, 0.50, 1.00, 0.8, 0.35, 0.50)  # after, position 1–3
+    lock_in: tuple[float, ...] = (-1.1, -1.0, -1.8, -1.5, -1.2, -1.4)  # during
+    after_near: tuple[float, ...] = (1.0, 1.0, 1.35, 0.7, 0.25, 0.55)  # after, position 4 or 5
+    after_far: tuple[float, ...] = (0.75, 0.65, 1.20, 0.6, 0.45, 0.65)  # after, position 1–3
     fade: float = 40.0  # months in which the effect after falls to 1/e
     #: log hazard ratio on job loss after a programme, fading alike
     keep: tuple[float, ...] = (-0.05, -0.10, -0.35, -0.25, -0.05, -0.10)
-    subsidy_keeps: float = 0.48  # chance that a subsidised job becomes a regular one at its end
+    subsidy_keeps: float = 0.36  # chance that a subsidised job becomes a regular one at its end
     #: ratio on moving up a position during a programme
     up_during: tuple[float, ...] = (1.5, 1.3, 2.2, 1.0, 3.2, 3.0)
     placement_from: int = 12 * (2007 - FIRST_YEAR)  # month from which participation placements exist
@@ -251,13 +262,16 @@ class World:
     market: Market = field(default_factory=Market)
 
 
-def to_record(world: World) -> Any:
+def to_record(world: World, land: Mapping[str, np.ndarray]) -> Any:
     """Return the parameters as one numpy record, `group_name` by field, as the kernel reads them.
 
-    Single numbers become float64, tuples arrays of them.
+    Single numbers become float64, tuples arrays of them; the arrays of the country become
+    `land_name`. One record is one pointer: compiled functions pass it on for nothing.
     """
-    names: list[tuple[str, str, tuple[int, ...]]] = []
-    values: list[Any] = []
+    names: list[tuple[str, Any, tuple[int, ...]]] = [
+        (f"land_{name}", value.dtype, value.shape) for name, value in land.items()
+    ]
+    values: list[Any] = list(land.values())
     for group in fields(world):
         part = getattr(world, group.name)
         for item in fields(part):
