@@ -1,6 +1,7 @@
 """Small cases worked out by hand, as exact fractions."""
 
 from fractions import Fraction
+from itertools import combinations
 from math import sqrt
 
 import polars as pl
@@ -246,3 +247,19 @@ def test_a_group_alone_in_its_stratum_adds_nothing():
     both = survival.logrank(frame, time="t", event="e", by="g", strata="s")
     first = survival.logrank(frame.filter(s=1), time="t", event="e", by="g")
     assert both.statistic == pytest.approx(first.statistic)
+
+
+def test_sampling_weights_in_the_logrank_are_a_random_draw():
+    # two of five leave at 1; every pair is as likely as another
+    weight, group = [1, 2, 4, 1, 3], [1, 1, 1, 2, 2]
+    total, first = sum(weight), sum(weight[:3])
+    scores = []
+    for pair in combinations(range(5), 2):
+        drawn = sum(weight[i] for i in pair)
+        own = sum(weight[i] for i in pair if group[i] == 1)
+        scores.append(own - Fraction(first, total) * drawn)
+    variance = sum(score**2 for score in scores) / Fraction(len(scores))
+    frame = pl.DataFrame({"t": [1, 9, 1, 9, 9], "e": [1, 0, 1, 0, 0], "g": group, "w": weight})
+    test = survival.logrank(frame, time="t", event="e", by="g", weights="w", weight_type="sampling")
+    score = 5 - Fraction(first, total) * 5
+    assert test.statistic == pytest.approx(float(score**2 / variance))

@@ -87,7 +87,8 @@ def influence(table: RiskTable) -> Influence:
 
 def value_at(values: Floats, row: Ints) -> Floats:
     """Return a running sum at table rows, 0 before the first."""
-    return np.where(row >= 0, values[row], 0.0)
+    there = row >= 0 if values.ndim == 1 else (row >= 0)[:, None]
+    return np.where(there, values[row], 0.0)
 
 
 def survival_variance(table: RiskTable, survival: Floats) -> Floats:
@@ -138,39 +139,31 @@ class _Area:
 
 def incidence_variance(table: RiskTable, survival: Floats, incidence: Floats) -> Floats:
     """Return the variance of every F_k at every table row, (R, K)."""
-    parts = influence(table)
-    ahead = before(survival, table.group, 1.0)  # S(t-)
-    growth_before = before(parts.growth, table.group, 0.0)
-    columns = [
-        _one_cause(table, parts, incidence[:, k], ahead, growth_before, k)
-        for k in range(incidence.shape[1])
-    ]
-    return np.column_stack(columns) if columns else np.zeros_like(incidence)
-
-
-def _one_cause(
-    table: RiskTable, parts: Influence, f: Floats, ahead: Floats, growth_before: Floats, k: int
-) -> Floats:
-    v, x, after = parts.units, parts.at_entry, parts.after
-    hazard = table.n_event[:, k] / table.n_risk
-    drift = running_sum(ahead * hazard * (growth_before - 1 / table.n_risk), table.group)
+    parts, cells = influence(table), table.cells
+    f, out = incidence, parts.exit_row
+    v, x, after = (column[:, None] for column in (parts.units, parts.at_entry, parts.after))
+    ahead = before(survival, table.group, 1.0)[:, None]  # S(t-)
+    grown = before(parts.growth, table.group, 0.0)[:, None]
+    n = table.n_risk[:, None]
+    drift = running_sum(ahead * table.n_event / n * (grown - 1 / n), table.group)
+    own = (cells.event[:, None] == np.arange(1, f.shape[1] + 1)) * (ahead / n)[out]
     # at risk at t: U = drift(t) + y - x F(t), with x = G and y fixed at entry
+    # left:         U = fixed + after F(t)
     y = x * value_at(f, parts.entry_row) - value_at(drift, parts.entry_row)
-    out = parts.exit_row
-    own = (table.cells.event == k + 1) * (ahead / table.n_risk)[out]
-    # left: U = fixed + after F(t)
     fixed = drift[out] + y - x * f[out] + own - after * f[out]
-    left = [
-        _sum_left(table, parts, term) for term in (v * fixed**2, v * fixed * after, v * after**2)
-    ]
-    gone = left[0] + 2 * f * left[1] + f**2 * left[2]
-    if table.cells.entry is None:  # x = y = 0
-        return np.maximum(gone + drift**2 * _sum_at_risk(table, parts, v), 0.0)
-    one, sx, sy, sxx, sxy, syy = (
-        _sum_at_risk(table, parts, term)
-        for term in (v, v * x, v * y, v * x * x, v * x * y, v * y * y)
+    gone = (
+        _sum_left(table, parts, v * fixed**2)
+        + 2 * f * _sum_left(table, parts, v * fixed * after)
+        + f**2 * _sum_left(table, parts, v * after**2)
     )
-    still = drift**2 * one + syy + f**2 * sxx + 2 * drift * sy - 2 * drift * f * sx - 2 * f * sxy
+
+    def there(term: Floats) -> Floats:
+        return _sum_at_risk(table, parts, term)
+
+    still = drift**2 * there(v)
+    if cells.entry is not None:  # else x = y = 0
+        still += f**2 * there(v * x**2) + there(v * y**2) - 2 * drift * f * there(v * x)
+        still += 2 * drift * there(v * y) - 2 * f * there(v * x * y)
     return np.maximum(gone + still, 0.0)
 
 

@@ -232,6 +232,9 @@ def kaplan_meier(
     S(t) = ∏ (1 - d/n) over times up to t, with variance S(t)² Σ d / (n (n - d))
     (Kaplan and Meier 1958; Greenwood 1926). As in R's `survfit`, S = 0 has no standard error.
 
+    Times are equal when they are the same number; R also merges floats a rounding error apart
+    (`timefix`), so round computed durations before.
+
     With left truncation the risk set may be empty for a while. The curve then goes on from where
     it was; if it had come to 0 it stays there, whoever enters later. `meta` warns of both.
 

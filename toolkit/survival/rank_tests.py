@@ -13,9 +13,14 @@ from toolkit.errors import EmptyCohortError, unknown_option
 from toolkit.frames import as_columns
 from toolkit.result import Result
 from toolkit.survival.curves import describe
-from toolkit.survival.gray_scores import gray_scores
 from toolkit.survival.incidence import aalen_johansen
 from toolkit.survival.moments import Moments, line_up
+from toolkit.survival.rank_scores import (
+    drawing_variance,
+    gray_scores,
+    logrank_variance,
+    quadratic_form,
+)
 from toolkit.survival.risk_table import RiskTable, make_risk_table, table_from_cells
 from toolkit.survival.segments import add_up
 
@@ -151,13 +156,17 @@ def logrank(
     share = risk / risk.sum(axis=1, keepdims=True)
     expected = share * observed.sum(axis=1, keepdims=True)
     if table.cells.weighted and weight_type == "sampling":
-        variance = _drawing_variance(table, moments, share)
+        plain = table_from_cells(replace(table.cells, n=table.cells.rows))
+        squared = table_from_cells(replace(table.cells, n=table.cells.n_squared))
+        variance = drawing_variance(
+            share=share,
+            n=moments.at_risk(plain).sum(axis=1),
+            d=moments.events(plain, plain.events).sum(axis=1),
+            squares=moments.at_risk(squared),
+        )
         how = "Xie and Liu (sampling weights)"
     else:
-        n, d = risk.sum(axis=1), observed.sum(axis=1)
-        # one person at risk, or fewer by fractional weights, cannot vary
-        spread = np.where(n > 1, d * (n - d) / np.where(n > 1, n - 1, 1), 0.0)
-        variance = np.diag(share.T @ spread) - share.T @ (spread[:, None] * share)
+        variance = logrank_variance(share, n=risk.sum(axis=1), d=observed.sum(axis=1))
         how = "hypergeometric" + (" on weighted counts" if table.cells.weighted else "")
     meta = describe(
         table,
@@ -200,7 +209,7 @@ def gray(
 
     Notes
     -----
-    Gray (1988), with ρ = 0; numbers as in `cmprsk`. See `toolkit.survival.gray_scores`.
+    Gray (1988), with ρ = 0; numbers as in `cmprsk`. See `toolkit.survival.rank_scores`.
 
     Examples
     --------
@@ -240,24 +249,6 @@ def gray(
         curve=None,
     )
     return _test(table, moments, own, expected, variance, meta, begin)
-
-
-def _drawing_variance(table: RiskTable, moments: Moments, share: Floats) -> Floats:
-    """Return the variance of weighted observed - expected, (K, K).
-
-    The d events among n at risk are a random draw; a unit i of group k adds
-    w_i ([k] - share_k) when drawn, which sums to 0 over the risk set.
-    """
-    cells = table.cells
-    plain = table_from_cells(replace(cells, n=cells.rows))
-    n = moments.at_risk(plain).sum(axis=1)
-    d = moments.events(plain, plain.events).sum(axis=1)
-    squares = moments.at_risk(table_from_cells(replace(cells, n=cells.n_squared)))
-    spread = np.where(n > 1, d * (n - d) / (n * np.where(n > 1, n - 1, 1)), 0.0)
-    cross = share.T @ (spread[:, None] * squares)
-    both = share.T @ ((spread * squares.sum(axis=1))[:, None] * share)
-    variance: Floats = np.diag(squares.T @ spread) - cross - cross.T + both
-    return variance
 
 
 def _require_events(events: Floats, name: str) -> None:
@@ -303,21 +294,3 @@ def _test(
         expected=hoped,
         variance=variance,
     )
-
-
-def quadratic_form(score: Floats, variance: Floats) -> tuple[float, int]:
-    """Return score' variance⁻ score and the rank of the variance.
-
-    Scores add up to 0, so the variance is singular; which generalised inverse is used does not
-    matter. Groups without variance are left out, the others brought to one scale before the rank
-    is judged, so that a group of ten beside one of a million counts.
-    """
-    scale = np.sqrt(np.maximum(np.diag(variance), 0.0))
-    used = scale > 1e-12 * max(float(scale.max()), 1.0)
-    if not used.any():
-        return 0.0, 0
-    standard = variance[np.ix_(used, used)] / np.outer(scale[used], scale[used])
-    values, vectors = np.linalg.eigh(standard)
-    real = values > 1e-10 * values[-1]
-    turned = vectors[:, real].T @ (score[used] / scale[used])
-    return float(np.sum(turned**2 / values[real])), int(real.sum())

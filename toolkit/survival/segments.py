@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def add_up(values: Floats, place: Ints, length: int) -> Floats:
-    """Return the sum of the `values` that share a place, for places 0 … length - 1."""
+    """Return the sum of the `values`, (C,) or (C, K), that share a place 0 … length - 1."""
+    if values.ndim == 2:
+        return np.column_stack([add_up(column, place, length) for column in values.T])
     return np.bincount(place, weights=values, minlength=length).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Gray's test in numbers: expected events and the variance of the scores."""
+"""The k-sample tests in numbers: expected events, the variance of the scores, and χ²."""
 
 from __future__ import annotations
 
@@ -12,6 +12,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+
+
+def logrank_variance(share: Floats, *, n: Floats, d: Floats) -> Floats:
+    """Return the variance of observed - expected events, (K, K).
+
+    Σ d (n - d) / (n - 1) p_k ([k = l] - p_l), with p the shares of the risk set, (M, K): the
+    d events are drawn from the n at risk. One person at risk (or less, by fractional weights)
+    cannot vary.
+    """
+    spread = np.where(n > 1, d * (n - d) / np.where(n > 1, n - 1, 1), 0.0)
+    variance: Floats = np.diag(share.T @ spread) - share.T @ (spread[:, None] * share)
+    return variance
+
+
+def drawing_variance(*, share: Floats, n: Floats, d: Floats, squares: Floats) -> Floats:
+    """Return the variance of weighted observed - expected events, (K, K) (Xie and Liu 2005).
+
+    Of n rows at risk d are drawn; drawn, a row of group k adds its weight times ([k] - share_k),
+    which sums to 0 over the risk set. `squares`, (M, K), are the sums of squared weights at risk.
+    """
+    spread = np.where(n > 1, d * (n - d) / (n * np.where(n > 1, n - 1, 1)), 0.0)
+    cross = share.T @ (spread[:, None] * squares)
+    both = share.T @ ((spread * squares.sum(axis=1))[:, None] * share)
+    variance: Floats = np.diag(squares.T @ spread) - cross - cross.T + both
+    return variance
 
 
 def gray_scores(
@@ -76,6 +101,24 @@ def gray_scores(
         variance += by_own.T @ (own_spread[:, [r]] * by_own)
         variance += by_other.T @ (other_spread[:, [r]] * by_other)
     return expected, variance
+
+
+def quadratic_form(score: Floats, variance: Floats) -> tuple[float, int]:
+    """Return score' variance⁻ score and the rank of the variance.
+
+    Scores add up to 0, so the variance is singular; which generalised inverse is used does not
+    matter. Groups without variance are left out, the others brought to one scale before the rank
+    is judged, so that a group of ten beside one of a million counts.
+    """
+    scale = np.sqrt(np.maximum(np.diag(variance), 0.0))
+    used = scale > 1e-12 * max(float(scale.max()), 1.0)
+    if not used.any():
+        return 0.0, 0
+    standard = variance[np.ix_(used, used)] / np.outer(scale[used], scale[used])
+    values, vectors = np.linalg.eigh(standard)
+    real = values > 1e-10 * values[-1]
+    turned = vectors[:, real].T @ (score[used] / scale[used])
+    return float(np.sum(turned**2 / values[real])), int(real.sum())
 
 
 def _ratio(above: Floats | float, below: Floats) -> Floats:
