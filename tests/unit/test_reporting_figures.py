@@ -79,7 +79,7 @@ def incidence():
                     "conf_low": estimate - 0.003,
                     "conf_high": estimate + 0.003,
                 }
-            )  # fmt: skip
+            )
         )
     return pl.concat(parts)
 

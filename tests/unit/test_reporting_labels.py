@@ -46,6 +46,15 @@ def test_every_code_of_the_register_has_a_name(section, values):
             assert all(reporting.label(f"{section}.{value}") for value in values)
 
 
+def test_every_code_list_has_a_name_of_its_own():
+    sections = {key.split(".")[0] for key in read_labels("nl")}
+    lists = sections - {
+        "figure", "table", "number", "axis", "mark", "word", "note", "measure", "selection",
+        "document",
+    }  # fmt: skip
+    assert {f"word.{section}" for section in lists} <= set(read_labels("nl"))
+
+
 def test_unknown_label_names_the_nearest():
     with pytest.raises(CallError, match=r"scheme\.wwb"):
         reporting.label("scheme.wbb")

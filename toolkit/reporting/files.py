@@ -10,6 +10,7 @@ import polars as pl
 
 from toolkit.errors import CallError, WrongTypeError
 from toolkit.frames import require_rows, to_frame
+from toolkit.reporting.png import write_png
 from toolkit.reporting.style import DPI, NARROW, WIDE
 
 if TYPE_CHECKING:
@@ -160,10 +161,10 @@ def save_figure(
     if callable(figure):
         wide = _figure_of(figure(width=WIDE))
         narrow = place / f"{name}_narrow.png"
-        _write_png(_figure_of(figure(width=NARROW)), narrow)
+        write_png(_figure_of(figure(width=NARROW)), narrow, DPI)
     else:
         wide = _figure_of(figure)
-    _write_png(wide, png)
+    write_png(wide, png, DPI)
     files = save_table(data, place, name)
     caption = caption_of(wide)
     return FigureFiles(
@@ -180,18 +181,6 @@ def _check_name(name: str) -> None:
 
 def _figure_of(drawn: Any) -> Any:
     return drawn.get_figure(root=True) if hasattr(drawn, "get_figure") else drawn
-
-
-def _write_png(figure: Any, path: Path) -> None:
-    """Write a PNG with 256 colours: a third of the size, and no difference that the eye sees."""
-    import numpy as np
-    from PIL import Image
-
-    figure.set_dpi(DPI)
-    figure.canvas.draw()
-    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
-    few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    few.save(path, optimize=True, dpi=(DPI, DPI))
 
 
 def read_table(path: Path) -> pl.DataFrame:

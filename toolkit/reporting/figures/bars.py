@@ -158,7 +158,7 @@ def _rows(
             rows[key] = Row(
                 # Rows of a breakdown by sex are called what the code list of sex calls them.
                 name=name_of(str(above) if above else group, record[group], labels),
-                heading=None if not above else name_of("word", above, labels),
+                heading=_capital(name_of("word", above, labels)) if above else None,
                 total=str(record[group]) == total,
             )
         low, high = (
@@ -177,6 +177,10 @@ def _rows(
             )
         )
     return list(rows.values()), names
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _axis(

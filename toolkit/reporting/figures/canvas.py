@@ -228,7 +228,7 @@ def _head(canvas: Canvas) -> list[tuple[Lines, float]]:
 def _arrange(canvas: Canvas) -> None:
     figure, ax, sizes = canvas.figure, canvas.ax, canvas.sizes
     head = _head(canvas)
-    note_text = " ".join([*filter(None, [canvas.caption.note]), *canvas.sentences])
+    note_text = " ".join([(canvas.caption.note or "").strip(), *canvas.sentences]).strip()
     note = (
         wrap(note_text, canvas.width - 2 * _PAD, sizes.note, colour=palette.SOFT)
         if note_text

@@ -222,17 +222,51 @@ def _mark(canvas: Canvas, curves: list[tuple[Any, pl.DataFrame]], mark: float, d
         ]
 
     def write() -> None:
-        left, bottom, right, top = canvas.box()
         space = text_width("n", size)
         widths = [text_width(text, size) for text, _ in pieces]
         total = sum(widths) + space * (len(pieces) - 1)
-        heights = [canvas.place(mark, value)[1] for value in values]
-        # Curves near the mark decide: the words stand where the curves are not.
-        x, _ = canvas.place(mark, 0)
-        y = top - 0.75 * size if top - max(heights) > min(heights) - bottom else bottom + 0.9 * size
-        x = x + 3 if x + 3 + total <= right else max(x - 3 - total, left)
+        x, y = _free_place(canvas, [curve for _, curve in curves], mark, total)
         for (text, colour), width in zip(pieces, widths, strict=True):
-            put(ax, x, y, [text], size=size, colour=colour)
+            put(ax, x, y, [text], size=size, colour=colour, halo=True)
             x += width + space
 
     canvas.finishers.append(write)
+
+
+def _free_place(
+    canvas: Canvas, curves: list[pl.DataFrame], mark: float, width: float
+) -> tuple[float, float]:
+    """Return where words of a width stand best beside a vertical line: where the curves are not.
+
+    Right of the line before left, at the top before the foot, as long as a line of text is free.
+    """
+    left, bottom, right, top = canvas.box()
+    size = canvas.sizes.label
+    at, _ = canvas.place(mark, 0.0)
+    found: list[tuple[float, float, float]] = []
+    for x in (at + 3.0, at - 3.0 - width):
+        if x < left or x + width > right + canvas.right:
+            continue
+        heights = [
+            canvas.place(0.0, value)[1]
+            for curve in curves
+            for value in _over(canvas, curve, x - 2.0, x + width + 2.0)
+        ]
+        highest, lowest = max(heights, default=bottom), min(heights, default=top)
+        found += [(top - highest, x, top - 0.75 * size), (lowest - bottom, x, bottom + 0.9 * size)]
+    if not found:
+        return left, top - 0.75 * size
+    clear = [place for place in found if place[0] > 1.6 * size]
+    best = clear[0] if clear else max(found)
+    return best[1], best[2]
+
+
+def _over(canvas: Canvas, curve: pl.DataFrame, start: float, end: float) -> list[float]:
+    """Return the heights a curve and its band take between two places across the canvas."""
+    times = curve["time"].to_numpy()
+    across = [canvas.place(float(time), 0.0)[0] for time in times]
+    after = [*across[1:], float("inf")]
+    rows = [
+        i for i, (a, b) in enumerate(zip(across, after, strict=True)) if a <= end and b >= start
+    ]
+    return [float(value) for name in ("low", "high") for value in curve[name].gather(rows)]

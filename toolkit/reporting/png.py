@@ -1,0 +1,39 @@
+"""Small PNG files: the 256 most used colours of a drawing, and every other the nearest of those."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Level of zlib; 9 saves a twentieth and takes five times as long.
+_COMPRESSION = 6
+
+
+def write_png(figure: Any, path: Path, dpi: int) -> None:
+    """Draw a figure and write it with a palette: a third of the size, no difference the eye sees.
+
+    No date and no program name are written: the same drawing gives the same bytes. A drawing of
+    ours has one or two thousand colours, nearly all of them edges of letters, so that the palette
+    is a count and not a search.
+    """
+    import numpy as np
+    from PIL import Image
+
+    figure.set_dpi(dpi)
+    figure.canvas.draw()
+    pixels = np.asarray(figure.canvas.buffer_rgba())
+    packed = pl.Series("colour", pixels.view(np.uint32).ravel())
+    counts = packed.value_counts().sort("count", "colour", descending=[True, False])
+    colours = counts["colour"].to_numpy().view(np.uint8).reshape(-1, 4)[:, :3].astype(np.int32)
+    kept = colours[:256]
+    nearest = ((colours[:, None, :] - kept[None]) ** 2).sum(axis=2).argmin(axis=1)
+    places = packed.replace_strict(
+        counts["colour"], pl.Series(nearest.astype(np.uint8)), return_dtype=pl.UInt8
+    )
+    picture = Image.fromarray(places.to_numpy().reshape(pixels.shape[:2]), mode="P")
+    picture.putpalette(kept.astype(np.uint8).tobytes())
+    picture.save(path, compress_level=_COMPRESSION, dpi=(dpi, dpi))
