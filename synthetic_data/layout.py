@@ -65,7 +65,7 @@ _WHO = (
     "school_end", "may_pair",
 )  # fmt: skip
 _NOW = (
-    "state", "since", "moved", "flags", "wwb_since", "wwb_left", "nug_left", "work_since", "work_months",
+    "state", "since", "moved", "flags", "wwb_since", "wwb_left", "nug_left", "work_since", "work_months", "paused",
     "job_ended", "ww_right", "ww_left", "death",
 )  # fmt: skip
 _HOME = ("partner", "children", "municipality", "region", "at_home", "home_start", "residence_start")

@@ -178,6 +178,14 @@ def from_work(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     if top < ill + rate:
         lose_job(S, run, rows, w, p, m)
         return
+    pause = w.work_pause if me.contract != PERMANENT and tenure < 24 else 0.0
+    if u < pause:
+        day = event_day(me, m, _STREAM_DAY, w)
+        close_job(run, rows, me, m, day, w)
+        me.paused = m
+        seeks = uniform(key, m, _STREAM_WHY) < w.out_to_nug
+        set_state(run, rows, w, me, NUG if seeks else OTHER, m, day)
+        return
     v = uniform(key, m, _STREAM_SIDE)
     if v < w.work_change and tenure >= 3:
         day = event_day(me, m, _STREAM_DAY, w)
@@ -242,6 +250,8 @@ def from_outside(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     nug = me.state == NUG
     ratio = find_ratio(me, w, m)
     rate = (w.out_nug_work if nug else w.out_other_work) * ratio
+    if m - me.paused < 4:
+        rate = max(rate, w.work_recall)
     if eligible(S, p, m):
         poor = w.out_nug_wwb
         if not nug:

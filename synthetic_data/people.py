@@ -77,7 +77,10 @@ def draw_pair(S: Any, w: Any, seed: Any, pair: Any) -> None:
         u = uniform(key, AT_BIRTH, np.int64(1))
         if couple and p == 1:
             months = -S[0].birth + 1 + int(60 * (u - 0.5))
-            me.birth = -min(max(months, young), old - 1) - 1
+            # an age outside the range is drawn anew: no heap of people at its ends
+            if months < young or months >= old:
+                months = int(young + uniform(key, AT_BIRTH, np.int64(17)) * (old - young))
+            me.birth = -months - 1
             me.sex = 1 - S[0].sex if uniform(key, AT_BIRTH, np.int64(2)) < 0.98 else S[0].sex
         else:
             me.birth = -int(young + u * (old - young)) - 1
@@ -174,7 +177,7 @@ def start_pair(S: Any, run: Any, rows: Any, w: Any) -> None:
         me.moved = 0
         me.flags = 0
         me.partner = ALONE
-        me.wwb_left = me.nug_left = me.job_ended = NEVER
+        me.wwb_left = me.nug_left = me.paused = me.job_ended = NEVER
         me.wwb_since = me.work_since = NEVER
         me.ww_right = me.ww_left = 0
         me.death = NEVER

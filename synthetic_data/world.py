@@ -44,14 +44,14 @@ class Population:
     limited_seen: float = 0.62  # chance that work limitation is recorded at all
     limited_true: float = 0.82  # chance that a recorded value tells the truth
     types: tuple[float, ...] = (0.32, 0.46, 0.22)  # shares of the unobserved types weak, middle, strong
-    couples: float = 0.46  # share of pairs of persons that are or may become a couple
+    couples: float = 0.38  # share of pairs of persons that are or may become a couple
     abroad: float = 0.03  # share of non-natives that still has to immigrate at the start
     start_disability: tuple[float, ...] = (0.025, 0.09, 0.20)  # chance by health; twice from 45 years
-    start_wwb: float = 0.36  # chance of WWB of the others at job-finding ratio 1; rises as it falls
+    start_wwb: float = 0.31  # chance of WWB of the others at job-finding ratio 1; rises as it falls
     start_wwb_old: float = 0.55  # ratio on it from 50 years: disability came first in the 1990s
     start_rest: tuple[float, ...] = (0.64, 0.06, 0.05)  # chances of work, WW, nug of the remainder
     start_couple: float = 0.6  # share of grown-up potential couples that is one at the start
-    start_outside: float = 0.30  # share of others off WWB with a partner outside the register
+    start_outside: float = 0.18  # share of others off WWB with a partner outside the register
 
 
 @dataclass(frozen=True)
@@ -66,24 +66,24 @@ class Find:
     age: tuple[float, ...] = (1.25, 1.15, 1.0, 0.78, 0.34)  # by AGE_EDGES
     lone_parent: float = 0.78  # care for children, alone
     season: tuple[float, ...] = (
-        0.96, 0.98, 1.04, 1.08, 1.10, 1.06, 0.98, 0.98, 1.10, 1.02, 0.92, 0.78,
+        1.02, 1.02, 1.08, 1.08, 1.08, 1.04, 0.96, 0.96, 1.08, 1.00, 0.90, 0.78,
     )  # fmt: skip # January to December
     municipality_sd: float = 0.10  # sd of the log ratio between municipalities
-    recent: float = 4.8  # ratio within 6 months of a job: contacts, references
+    recent: float = 8.0  # ratio within 6 months of a job: contacts, references
 
 
 @dataclass(frozen=True)
 class Assistance:
     """WWB: rates out of it and into it."""
 
-    work: float = 0.0060  # rate to work at ratio 1
-    duration: tuple[float, ...] = (1.05, 1.0, 0.95, 0.85, 0.60, 0.35, 0.25)  # on work
+    work: float = 0.0046  # rate to work at ratio 1
+    duration: tuple[float, ...] = (1.05, 1.0, 0.95, 0.85, 0.58, 0.33, 0.24)  # on work
     position: tuple[float, ...] = (0.22, 0.45, 0.80, 1.35, 1.85)  # on work, by position 1–5
-    other: float = 0.0044  # rate off benefit without work: income, assets, no information, conduct
+    other: float = 0.0053  # rate off benefit without work: income, assets, no information, conduct
     other_duration: tuple[float, ...] = (1.25, 1.2, 1.1, 0.75, 0.38, 0.17, 0.12)
     study: float = 0.0020  # rate back to education below 27 years
     disability: float = 0.0005  # rate to a disability scheme at moderate health; poor × 3
-    beside: float = 0.0106  # rate into a small job beside the benefit
+    beside: float = 0.0096  # rate into a small job beside the benefit
     beside_end: float = 0.075  # rate out of it, to the benefit alone
     beside_find: float = 1.9  # ratio on work for those with a small job
     beside_at_return: float = 0.16  # chance that who returns keeps some hours of work
@@ -97,8 +97,8 @@ class Assistance:
 class Work:
     """Jobs: contracts, loss, changes."""
 
-    loss: float = 0.0175  # rate at ratio 1
-    tenure: tuple[float, ...] = (2.3, 2.4, 1.05, 0.9, 0.65, 0.48, 0.34)  # on loss
+    loss: float = 0.0195  # rate at ratio 1
+    tenure: tuple[float, ...] = (2.2, 2.4, 1.05, 0.9, 0.8, 0.65, 0.42)  # on loss
     contract: tuple[float, ...] = (0.42, 1.0, 1.7, 1.5)  # on loss: permanent, temporary, agency, on call
     type: tuple[float, ...] = (1.35, 1.0, 0.78)  # on loss, the unobserved type
     education: tuple[float, ...] = (1.15, 1.0, 0.8)
@@ -107,9 +107,11 @@ class Work:
     first: tuple[float, ...] = (0.26, 0.46, 0.21, 0.07)  # contract on leaving a benefit
     change: float = 0.007  # rate to another employer without a break
     convert: float = 0.022  # rate from temporary or agency to permanent, from 6 months on
+    pause: float = 0.022  # rate of a break between jobs for who has no permanent contract
+    recall: float = 0.36  # rate back to work in the months after such a break
     disability: float = 0.00055  # rate to disability at moderate health; poor × 3
     to_ww: float = 0.80  # chance of WW for a loss after 6 months or more in work
-    to_wwb: float = 0.92  # chance of WWB without WW and without a partner's income
+    to_wwb: float = 0.86  # chance of WWB without WW and without a partner's income
     part_time: tuple[float, ...] = (0.22, 0.55)  # share below 32 hours: men, women
     wage_sd: float = 0.16  # sd of the log hourly wage
     wage_education: tuple[float, ...] = (1.12, 1.3, 1.7)  # times the minimum wage
@@ -122,23 +124,23 @@ class Insurance:
     ww_work: float = 0.062  # rate from WW to work
     ww_duration: tuple[float, ...] = (1.25, 1.15, 1.0, 0.8, 0.65, 0.5, 0.5)
     ww_lapse: float = 0.012  # rate off WW without work
-    ww_revive: float = 0.9  # chance that an unused right revives on job loss within 6 months
+    ww_revive: float = 0.75  # chance that an unused right revives on job loss within 6 months
     ww_shortest: int = 6  # months of entitlement
     ww_earned: float = 0.14  # months of entitlement a month worked
     ww_longest: tuple[float, ...] = (60, 38)  # months, before and from October 2006
-    ww_to_wwb: float = 0.84  # chance of WWB when WW runs out without a partner's income
+    ww_to_wwb: float = 0.90  # chance of WWB when WW runs out without a partner's income
     disability_end: float = 0.0022  # rate of recovery
     to_nug: float = 0.7  # chance to register for who loses an income without a benefit
-    nug_work: float = 0.036  # rate from nug to work
+    nug_work: float = 0.030  # rate from nug to work
     nug_leave: float = 0.030  # rate off the register
-    nug_wwb: float = 0.07  # rate to WWB without a partner's income
+    nug_wwb: float = 0.10  # rate to WWB without a partner's income
     other_work: float = 0.0070  # rate from outside the labour force to work
     other_nug: float = 0.0062  # rate to registration as a jobseeker
-    other_nug_recent: float = 8.0  # ratio on it within 6 months of being nug
-    other_wwb: float = 0.052  # rate to WWB without a partner's income
-    other_wwb_recent: tuple[float, ...] = (1.8, 1.25, 0.6, 0.40, 0.33, 0.3, 0.26)  # by time since WWB
+    other_nug_recent: float = 11.0  # ratio on it within 6 months of being nug
+    other_wwb: float = 0.085  # rate to WWB without a partner's income
+    other_wwb_recent: tuple[float, ...] = (1.3, 0.95, 0.5, 0.40, 0.38, 0.36, 0.34)  # by time since WWB
     #: chances at the end of studies: work, nug, WWB (from 18 years), the rest outside
-    school_leaver: tuple[float, ...] = (0.70, 0.09, 0.12)
+    school_leaver: tuple[float, ...] = (0.64, 0.09, 0.18)
 
 
 @dataclass(frozen=True)
@@ -191,9 +193,9 @@ class Support:
     )
     #: log hazard ratios on job finding
     threat: float = 0.25  # between offer and start
-    lock_in: tuple[float, ...] = (-1.1, -1.0, -1.8, -1.5, -1.2, -1.4)  # during
-    after_near: tuple[float, ...] = (1.0, 1.0, 1.35, 0.7, 0.25, 0.55)  # after, position 4 or 5
-    after_far: tuple[float, ...] = (0.75, 0.65, 1.20, 0.6, 0.45, 0.65)  # after, position 1–3
+    lock_in: tuple[float, ...] = (-1.9, -1.8, -2.4, -2.0, -1.5, -1.8)  # during
+    after_near: tuple[float, ...] = (1.2, 1.2, 1.55, 0.8, 0.25, 0.55)  # after, position 4 or 5
+    after_far: tuple[float, ...] = (0.95, 0.85, 1.40, 0.7, 0.45, 0.65)  # after, position 1–3
     fade: float = 40.0  # months in which the effect after falls to 1/e
     #: log hazard ratio on job loss after a programme, fading alike
     keep: tuple[float, ...] = (-0.05, -0.10, -0.35, -0.25, -0.05, -0.10)
