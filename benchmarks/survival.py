@@ -196,10 +196,9 @@ def compare(name: str, what: str, n: int, path: Path, gave_up: set[str], patienc
     if name.endswith(" R") and shutil.which("Rscript") is None:
         print(f"{what:<64}{'not installed':>28}")
         return
-    if name not in OURS:
-        if name in gave_up or (name.endswith(" R") and n > 1_000_000):
-            print(f"{what:<64}{'left out: takes too long':>28}")
-            return
+    if name not in OURS and (name in gave_up or (name.endswith(" R") and n > 1_000_000)):
+        print(f"{what:<64}{'left out: takes too long':>28}")
+        return
     command = [sys.executable, __file__, "--child", name, str(path)]
     try:
         done = subprocess.run(  # noqa: S603
