@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SMALLEST = 10
 
 
-def add_groups(frame: pl.DataFrame, study: Study) -> pl.DataFrame:
+def add_groups(frame: pl.DataFrame, study: Study, breakdowns: Sequence[str]) -> pl.DataFrame:
     """Add one ordered text column a breakdown, made from the attributes of `describe`.
 
     Every row falls in one group of each breakdown: what is not known is a group of its own.
@@ -32,12 +32,9 @@ def add_groups(frame: pl.DataFrame, study: Study) -> pl.DataFrame:
     }  # fmt: skip
     columns = []
     for name, (source, cuts, keys) in bands.items():
-        if source in frame.columns:
+        if name in breakdowns:
             words = [study.text(key) for key in keys]
-            columns.append(
-                pl.col(source).cut(cuts, labels=words, left_closed=True).cast(pl.String)
-                .fill_null(unknown).cast(pl.Enum([*words, unknown])).alias(name)
-            )  # fmt: skip
+            columns.append(_band(source, cuts, [*words, unknown]).alias(name))
     for name, source in (
         ("by_sex", "sex"),
         ("by_origin", "origin"),
@@ -45,9 +42,9 @@ def add_groups(frame: pl.DataFrame, study: Study) -> pl.DataFrame:
         ("by_size", "size_class"),
         ("by_scheme", "scheme"),
     ):
-        if source in frame.columns:
+        if name in breakdowns:
             columns.append(_words(frame, study, source, unknown).alias(name))
-    if "with_programme" in frame.columns:
+    if "by_programme" in breakdowns:
         yes, no = study.text("with_programme"), study.text("without_programme")
         columns.append(
             pl.when("with_programme").then(pl.lit(yes))
@@ -55,6 +52,16 @@ def add_groups(frame: pl.DataFrame, study: Study) -> pl.DataFrame:
             .cast(pl.Enum([yes, no, unknown])).alias("by_programme")
         )  # fmt: skip
     return frame.with_columns(columns)
+
+
+def _band(source: str, cuts: tuple[int, int], words: Sequence[str]) -> pl.Expr:
+    """Return which band a number falls in: below the first cut, up to the second, or above."""
+    low, high = (pl.col(source) < cut for cut in cuts)
+    return (
+        pl.when(low).then(pl.lit(words[0])).when(high).then(pl.lit(words[1]))
+        .when(pl.col(source).is_not_null()).then(pl.lit(words[2])).otherwise(pl.lit(words[3]))
+        .cast(pl.Enum(words))
+    )  # fmt: skip
 
 
 def _words(frame: pl.DataFrame, study: Study, source: str, unknown: str) -> pl.Expr:

@@ -87,11 +87,11 @@ class Study:
                 f"The study {self.name!r} has no words for {key!r} in {self.language!r}",
                 fix=f"add it to analyses/{self.name}.toml",
             )
-        return self._text[key].format(**values)
+        return str(self._text[key]).format(**values)
 
     def word(self, key: str, default: str) -> str:
         """Return the study's word for a column, value or state; `default` where it has none."""
-        return self._text.get(key, default)
+        return str(self._text.get(key, default))
 
     def shared(self, group: str, key: str) -> str:
         """Return words that several studies share; the key itself where there are none."""
@@ -153,8 +153,9 @@ class Study:
             )
         )  # fmt: skip
 
-    def selection(self, outcomes: Durability) -> None:
-        """Draw how the units of the study were selected, step by step."""
+    def selection(self, outcomes: Durability, groups: pl.Series | None = None) -> None:
+        """Draw how the units of the study were selected, and the groups they fall into."""
+        branches = [] if groups is None else groups.value_counts().sort(groups.name).iter_rows()
         # Until the third step spells are merged; where nobody falls out only the manifest says it.
         ended = outcomes.steps[2:]
         shown = ended[:1] + [now for last, now in pairwise(ended) if now[1] < last[1]]
@@ -170,6 +171,7 @@ class Study:
         self.paragraph(text, heading=self.text("selection_head"))
         self.figure(
             "selection", figures.selection, steps,
+            branches=[(str(words), n) for words, n in branches],
             table=steps,
             title=self.text("selection_title"),
             subtitle=self.text("selection_subtitle"),

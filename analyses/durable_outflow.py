@@ -83,8 +83,10 @@ def _cohort(register: Register, study: Study) -> Cohort:
     study.record(outcomes, register)
     return Cohort(
         outcomes=outcomes,
-        frame=add_groups(outcomes.frame, study),
-        national=add_groups(trajectories.durability(everywhere, register).frame, study),
+        frame=add_groups(outcomes.frame, study, BREAKDOWNS),
+        national=add_groups(
+            trajectories.durability(everywhere, register).frame, study, ("by_size",)
+        ),
     )
 
 
@@ -108,7 +110,7 @@ def _published(study: Study, _: Register, cohort: Cohort) -> None:
 
 
 def _selection(study: Study, _: Register, cohort: Cohort) -> None:
-    study.selection(cohort.outcomes)
+    study.selection(cohort.outcomes, cohort.frame["by_programme"])
 
 
 def _return(study: Study, _: Register, cohort: Cohort) -> None:
@@ -207,7 +209,7 @@ def _groups(study: Study, _: Register, cohort: Cohort) -> None:
 def _definitions(study: Study, register: Register, cohort: Cohort) -> None:
     """The same outflow under other definitions: how much the definition alone moves the figure."""
     rows = []
-    for definition in _alternatives(study):
+    for definition in _alternatives(study, cohort.definition):
         with warnings.catch_warnings():  # what is not observed stands in the table, as n_observed
             warnings.simplefilter("ignore", FollowUpWarning)
             _, large = _exits(register, study, definition)
@@ -242,10 +244,10 @@ def _definitions(study: Study, register: Register, cohort: Cohort) -> None:
     )
 
 
-def _alternatives(study: Study) -> list[Definition]:
+def _alternatives(study: Study, own: Definition) -> list[Definition]:
     """Return the named definitions, and the study's own with one choice changed at a time."""
-    own = trajectories.recipe(study.config["definition"])
     return [
+        own,
         *(trajectories.recipe(name) for name in study.config["alternatives"]),
         own.replace(name="iwi_2008_all", denominator="all_exits"),
         own.replace(name="iwi_2008_uninterrupted", measure="uninterrupted"),

@@ -76,7 +76,7 @@ def _cohort(register: Register, study: Study) -> Cohort:
     )
     outcomes = trajectories.durability(exits, register)
     study.record(outcomes, register)
-    return Cohort(outcomes=outcomes, frame=add_groups(outcomes.frame, study))
+    return Cohort(outcomes=outcomes, frame=add_groups(outcomes.frame, study, BREAKDOWNS))
 
 
 def _published(study: Study, _: Register, cohort: Cohort) -> None:
@@ -84,7 +84,7 @@ def _published(study: Study, _: Register, cohort: Cohort) -> None:
 
 
 def _selection(study: Study, _: Register, cohort: Cohort) -> None:
-    study.selection(cohort.outcomes)
+    study.selection(cohort.outcomes, cohort.frame["by_scheme"])
 
 
 def _curves(study: Study, _: Register, cohort: Cohort) -> None:

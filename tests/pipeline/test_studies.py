@@ -1,0 +1,155 @@
+"""The main job on a small synthetic register: chapters, files, report, both languages."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from analyses import durable_outflow, repeat_unemployment, report
+from synthetic_data import make_register
+from toolkit import registers
+from toolkit.errors import EmptyCohortError, MissingTableError
+from toolkit.registers.schema import PERSON_TABLES
+
+ANALYSES = Path(durable_outflow.__file__).parent
+STUDIES = {"durable_outflow": durable_outflow, "repeat_unemployment": repeat_unemployment}
+
+pytestmark = pytest.mark.filterwarnings("ignore::toolkit.errors.FollowUpWarning")
+
+
+@pytest.fixture(scope="module")
+def register(tmp_path_factory) -> registers.Register:
+    """20,000 persons on disk, in three partitions: what a study sees."""
+    made = make_register(persons=20_000, seed=3)
+    folder = tmp_path_factory.mktemp("register") / "register"
+    with registers.StoreWriter(
+        folder,
+        municipalities=made.municipalities.collect(),
+        coverage=made.coverage.collect(),
+        meta={"source": "synthetic", "seed": 3},
+    ) as writer:
+        for low, high in ((0, 8_000), (8_000, 15_000), (15_000, 20_000)):
+            inside = pl.col("person").is_between(low, high, closed="left")
+            tables = {t: made.table(t).filter(inside).collect() for t in PERSON_TABLES}
+            writer.write(low, high, tables)
+    return registers.open(folder)
+
+
+@pytest.fixture(scope="module")
+def out(register, tmp_path_factory) -> Path:
+    """The output of both studies, one in each language, and the report."""
+    folder = tmp_path_factory.mktemp("output")
+    durable_outflow.main(register, folder / "durable_outflow", language="nl")
+    repeat_unemployment.main(register, folder / "repeat_unemployment", language="en")
+    report.main(folder, register.path, language="nl")
+    return folder
+
+
+def test_report_is_one_page_with_every_figure(out):
+    page = (out / "report.html").read_text(encoding="utf-8")
+    pictures = list(out.glob("*/figures/*[!w].png"))
+    assert page.count("<figure") >= len([p for p in pictures if "_narrow" not in p.stem])
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert 'lang="nl"' in page
+
+
+def test_behind_every_figure_lies_its_table(out):
+    pictures = [p for p in out.glob("*/figures/*.png") if "_narrow" not in p.stem]
+    assert len(pictures) >= 12
+    for picture in pictures:
+        for ending in (".csv", ".parquet"):
+            assert picture.with_suffix(ending).is_file(), picture.name
+        assert picture.with_name(f"{picture.stem}_narrow.png").is_file()
+
+
+def test_every_figure_carries_source_n_and_alternative_text(out):
+    for study in STUDIES:
+        chapter = json.loads((out / study / "chapter.json").read_text(encoding="utf-8"))
+        shown = [block["files"] for block in chapter["blocks"] if block["kind"] == "figure"]
+        for files in shown:
+            assert len(files["alt"]) > 20
+            assert "n = " in files["note"]
+            assert files["title"]
+            assert "synthetisch register" in files["note"] or "synthetic" in files["note"]
+
+
+def test_no_person_is_in_the_output(out):
+    """No table has a person column; no study lists persons."""
+    for path in out.rglob("*.parquet"):
+        assert "person" not in pl.read_parquet_schema(path)
+    for path in [*out.rglob("*.json"), *out.rglob("*.csv")]:
+        assert '"person":' not in path.read_text(encoding="utf-8")
+
+
+def test_manifest_replays_the_choices(out):
+    manifest = json.loads((out / "durable_outflow" / "manifest.json").read_text())
+    definition = manifest["definitions"]["iwi_2008"]
+    assert definition["max_gap_days"] == 31
+    assert definition["return_horizons"] == [6, 24]
+    steps = {row["step"]: row["n"] for row in manifest["steps"]}
+    assert steps["to work"] <= steps["ended in the window"]
+    assert "register.json" in manifest["inputs"]
+    assert len(manifest["definitions"]) == 8
+
+
+def test_same_input_same_bytes(register, out, tmp_path):
+    durable_outflow.main(register, tmp_path / "again", language="nl")
+    first = json.loads((out / "durable_outflow" / "manifest.json").read_text())["outputs"]
+    second = json.loads((tmp_path / "again" / "manifest.json").read_text())["outputs"]
+    assert first == second
+
+
+def test_indicators_agree_with_the_figures_and_the_curve(out):
+    """The share of the published table, the bar for all and the curve's cohort are one count."""
+    folder = out / "durable_outflow"
+    published = pl.read_parquet(folder / "tables" / "published.parquet")
+    bars = pl.read_parquet(folder / "figures" / "work_groups.parquet")
+    assert published["estimate"][0] == bars["estimate"][0]
+    groups = bars.filter(pl.col("heading") == "geslacht")
+    assert groups["n_yes"].sum() == bars["n_yes"][0]
+
+
+def test_dutch_figures_have_no_english_steps(out):
+    selection = pl.read_parquet(out / "durable_outflow" / "figures" / "selection.parquet")
+    with (ANALYSES / "words.toml").open("rb") as file:
+        english = tomllib.load(file)["en"]["step"]
+    assert not set(selection["step"]) & set(english)
+
+
+@pytest.mark.parametrize("name", [p.stem for p in sorted(ANALYSES.glob("*.toml"))])
+def test_both_languages_have_the_same_words(name):
+    with (ANALYSES / f"{name}.toml").open("rb") as file:
+        config = tomllib.load(file)
+
+    def keys(node: dict, path: str = "") -> set[str]:
+        return {
+            found
+            for key, value in node.items()
+            for found in (
+                keys(value, f"{path}.{key}") if isinstance(value, dict) else {f"{path}.{key}"}
+            )
+        }
+
+    texts = config.get("text", config)
+    assert keys(texts["nl"]) == keys(texts["en"])
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
+def test_a_register_without_exits_says_so(register, study, tmp_path):
+    empty = {
+        name: frame.clear() if name == "benefits" else frame
+        for name, frame in register.tables.items()
+    }
+    empty |= {"registrations": register.registrations.filter(pl.lit(value=False))}
+    bare = registers.Register(tables=empty, partitions=register.partitions, meta={})
+    with pytest.raises(EmptyCohortError, match="No exit"):
+        study.main(bare, tmp_path)
+
+
+def test_report_without_chapters(tmp_path):
+    with pytest.raises(MissingTableError, match="no chapter"):
+        report.main(tmp_path)
