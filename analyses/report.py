@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analyses import _calibration
 from analyses._study import read_toml
 from toolkit import reporting
 from toolkit.errors import MissingTableError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from toolkit.reporting.language import Language
 
 #: Order of the chapters; others found in the folder follow.
-ORDER = ("durable_outflow", "repeat_unemployment", "school_to_work")
+ORDER = ("durable_outflow", "repeat_unemployment", "school_to_work", _calibration.NAME)
 
 
 def main(out: Path, register: Path | None = None, *, language: Language = "nl") -> Path:
@@ -27,6 +28,8 @@ def main(out: Path, register: Path | None = None, *, language: Language = "nl") 
     MissingTableError
         When there is no chapter.
     """
+    if register is not None and (table := Path(register).parent / "calibration.parquet").is_file():
+        _calibration.main(table, Path(out), language=language)
     found = {path.parent.name: path.parent for path in Path(out).glob("*/chapter.json")}
     if not found:
         raise MissingTableError(

@@ -52,7 +52,11 @@ def counter(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
     from tqdm import tqdm
 
     with tqdm(total=total, desc=title, disable=None, leave=False, dynamic_ncols=True) as shown:
-        yield lambda done, _: shown.update(done - shown.n) and None
+
+        def step(done: int, _: int) -> None:
+            shown.update(done - shown.n)
+
+        yield step
 
 
 @app.command()
@@ -162,6 +166,7 @@ def _run(study: str, register: Path, out: Path, language: str) -> None:
     from toolkit import registers
 
     opened = registers.open(register)
+    registers.validate(opened)
     importlib.import_module(f"analyses.{study}").main(opened, out, language=language, progress=bar)
 
 
