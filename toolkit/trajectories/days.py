@@ -1,6 +1,6 @@
 """Days as numbers, and the calendar as tables: month arithmetic on millions of dates by look-up.
 
-Day number = days since 1970-01-01 + 2^16. Dates from 1880 to 2148 lie in [2^15, 2^17); a spell
+Day number = days since 1970-01-01 + 2^16. Dates from 1881 to 2148 lie in [2^15, 2^17); a spell
 that still runs ends on day `OPEN`. Month numbers are those of `calendar.month_index`.
 """
 
@@ -41,7 +41,7 @@ def day_numbers(days: pl.Series, *, open_end: bool = False) -> pl.Series:
     low, high = number.min(), number.max()
     if (isinstance(low, int) and low < LOW) or (isinstance(high, int) and high >= HIGH):
         raise WrongTypeError(
-            f"Column {days.name!r} has dates outside 1880 to 2148",
+            f"Column {days.name!r} has dates outside 1881 to 2148",
             fix="use null, not a far date, for a spell that still runs",
         )
     return number.fill_null(OPEN) if open_end else number

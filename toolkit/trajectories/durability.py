@@ -147,14 +147,9 @@ def durability(
     frame = _follow_work(frame, register, chosen, work, jobs)
     frame = _follow_return(frame, register, exits, chosen, benefits)
     unseen = _not_observed(frame, chosen, jobs, benefits)
-    notes = [
-        f"{column}: {row['coverage']:,} of {frame.height:,} exits lie too close to the end of the "
-        "data; their outcome is missing, not 'no'"
-        for column, row in unseen.items()
-        if row["coverage"]
-    ]
-    for note in notes:
-        warnings.warn(note, FollowUpWarning, stacklevel=2)
+    notes = _too_short(unseen, frame.height)
+    if notes:
+        warnings.warn(" ".join(notes), FollowUpWarning, stacklevel=2)
     meta = {
         **exits.meta,
         "method": "Durability of exits",
@@ -359,6 +354,19 @@ def _next_entry(
     start = pack(spells["person"], day_numbers(spells["start"])).sort().to_numpy()
     person = frame["person"].cast(pl.Int64).to_numpy()
     return Spans(start, start).next_start(person, numbers(frame["exit_date"]))
+
+
+def _too_short(unseen: dict[str, dict[str, int]], total: int) -> list[str]:
+    """Say which outcomes are missing because the data end, those of as many exits in one line."""
+    alike: dict[int, list[str]] = {}
+    for column, counts in unseen.items():
+        alike.setdefault(counts["coverage"], []).append(column)
+    return [
+        f"{', '.join(columns)}: {n:,} of {total:,} exits lie too close to the end of the data; "
+        "their outcome is missing, not 'no'."
+        for n, columns in alike.items()
+        if n
+    ]
 
 
 def _not_observed(

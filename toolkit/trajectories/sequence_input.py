@@ -157,8 +157,11 @@ def months_window(months: pl.DataFrame) -> Window:
 
 
 def _covariates(keyed: pl.DataFrame, person: str, columns: Sequence[str]) -> pl.DataFrame:
-    drop = {*columns, "_person", "_month", *(["person"] if person == "person" else [])}
-    rest = [name for name in keyed.columns if name not in drop and name != "person"]
+    """Return one row a person: its number, its own name if that is no number, and the rest."""
+    drop = {*columns, "_person", "_month", "person"}
+    if keyed.schema[person].is_integer():
+        drop.add(person)
+    rest = [name for name in keyed.columns if name not in drop]
     return keyed.select(pl.col("_person").alias("person"), *rest).sort("person")
 
 
