@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from toolkit.reporting.document import Chapter
     from toolkit.reporting.language import Language
+    from toolkit.reporting.tables import Format
 
 NAME = "calibration"
 
@@ -28,7 +29,7 @@ def main(table: Path, out: Path, *, language: Language = "nl", chapter_number: i
         ),
         target="target", simulated="simulated", allowed="allowed", n="n", source="source",
     )  # fmt: skip
-    shares = dict.fromkeys(("target", "simulated", "allowed"), "percent1")
+    shares: dict[str, Format] = dict.fromkeys(("target", "simulated", "allowed"), "percent1")
     study.paragraph(study.text("text"))
     study.table("calibration", rows, title=study.text("table"), formats=shares)
     inside = int(held["within"].sum())
