@@ -98,11 +98,9 @@ def gray_scores(
         to_come = running_sum(weight * hazard, stratum, reverse=True) - weight * hazard
         by_own = weight + (1 - odds[:, [r]]) * to_come
         by_other = odds[:, [r]] * to_come
-        # only moments with such an event or group count; roots make each sum one product X'X
-        for spread, moved in ((own_spread[:, r], by_own), (other_spread[:, r], by_other)):
-            real = spread > 0
-            rooted = np.sqrt(spread[real])[:, None] * moved[real]
-            variance += rooted.T @ rooted
+        for spread, moved in ((own_spread[:, [r]], by_own), (other_spread[:, [r]], by_other)):
+            some = spread[:, 0] != 0  # may be negative: the correction for ties can exceed 1
+            variance += moved[some].T @ (spread[some] * moved[some])
     return expected, variance
 
 
