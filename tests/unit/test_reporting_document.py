@@ -67,7 +67,9 @@ def chapters(tmp_path_factory):
         ),
     )  # fmt: skip
     chapter.write(folder)
-    other = reporting.Chapter("states", "Posities", blocks=(reporting.Text("Kort."),))
+    other = reporting.Chapter(
+        "states", "Posities", blocks=(reporting.Text("## Wie keert terug?\n\nKort."),)
+    )
     return folder, chapter, other
 
 
@@ -97,6 +99,8 @@ def test_the_page_is_whole_and_asks_nothing_of_the_network(chapters):
     assert "http" not in text.replace("http-equiv", "")
     assert "url(" not in text
     ids = page.of("section", "id") + page.of("h3", "id") + page.of("nav", "id")
+    every = [value for _, key, value in page.attributes if key == "id"]
+    assert len(set(every)) == len(every)
     for link in page.of("a", "href"):
         if link.startswith("#"):
             assert link[1:] in ids
@@ -129,9 +133,9 @@ def test_the_same_chapters_give_the_same_page(chapters):
 
 
 def test_text_is_never_markup_of_its_own():
-    assert str(paragraphs("<script>x</script>")) == "<p>&lt;script&gt;x&lt;/script&gt;</p>"
-    assert str(paragraphs("2 * 3 * 4")) == "<p>2 * 3 * 4</p>"
-    assert str(paragraphs("- a\n- *b*")) == "<ul><li>a</li><li><em>b</em></li></ul>"
+    assert str(paragraphs("<script>x</script>", "k")) == "<p>&lt;script&gt;x&lt;/script&gt;</p>"
+    assert str(paragraphs("2 * 3 * 4", "k")) == "<p>2 * 3 * 4</p>"
+    assert str(paragraphs("- a\n- *b*", "k")) == "<ul><li>a</li><li><em>b</em></li></ul>"
 
 
 def test_bad_chapters_are_refused(tmp_path, chapters):

@@ -235,6 +235,15 @@ def test_survival_starts_at_one_and_return_at_nothing():
     assert list(up) == pytest.approx([0.0, 0.1, 0.2])
 
 
+def test_the_last_step_of_a_stack_is_seen():
+    tidy = pl.DataFrame({"cause": ["work"] * 2, "time": [1, 2], "estimate": [0.1, 0.3]})
+    ax = figures.cumulative_incidence(tidy, rest="nog in de uitkering")
+    area = ax.collections[0].get_paths()[0].vertices
+    assert area[:, 1].max() == pytest.approx(0.3)
+    assert area[area[:, 1] == area[:, 1].max(), 0].max() == ax.get_xlim()[1] > 2
+    assert {"werk 30%", "nog in de uitkering 70%"} <= words_of(ax)
+
+
 def test_horizon_cuts_the_curve_where_it_is():
     tidy = pl.DataFrame({"time": [2, 8, 20], "estimate": [0.9, 0.8, 0.5]})
     line = figures.survival(tidy, horizon=12).lines[0]

@@ -95,9 +95,13 @@ def render_report(
                 "key": chapter.key,
                 "title": chapter.title,
                 "lead": chapter.lead,
-                "sections": [words for block in chapter.blocks for words in _sections(block)],
+                "sections": [
+                    (anchor(chapter.key, words), words)
+                    for block in chapter.blocks
+                    for words in _headings(block)
+                ],
                 "blocks": [
-                    _bind(block, target.parent, f"{chapter.key}-{index}")
+                    _bind(block, target.parent, chapter.key, index)
                     for index, block in enumerate(chapter.blocks)
                 ],
             }
@@ -112,18 +116,18 @@ def render_report(
     return target
 
 
-def _bind(block: Block, folder: Path, identifier: str) -> dict[str, Any]:
+def _bind(block: Block, folder: Path, key: str, index: int) -> dict[str, Any]:
     """Return what the template needs of a block."""
     if isinstance(block, Text):
-        return {"kind": "text", "html": paragraphs(block.body)}
+        return {"kind": "text", "html": paragraphs(block.body, key)}
     if isinstance(block, Note):
-        return {"kind": "note", "title": block.title, "html": paragraphs(block.body)}
+        return {"kind": "note", "title": block.title, "html": paragraphs(block.body, key)}
     if isinstance(block, Definitions):
         return {"kind": "definitions", "title": block.title, "items": block.items}
     if isinstance(block, Figure):
-        return {"kind": "figure", **_bind_figure(block, folder)}
+        return {"kind": "figure", "id": f"{key}-figure-{index}", **_bind_figure(block, folder)}
     if isinstance(block, Table):
-        return {"kind": "table", **_bind_table(block, folder, identifier)}
+        return {"kind": "table", **_bind_table(block, folder, f"{key}-table-{index}")}
     return {
         "kind": "key_figures",
         "title": block.title,
@@ -135,7 +139,7 @@ def _bind_figure(block: Figure, folder: Path) -> dict[str, Any]:
     record = block.files
     width, height = _size(record.png)
     return {
-        "alt": record.alt, "name": record.name, "width": width, "height": height,
+        "alt": record.alt, "width": width, "height": height,
         "png": _inline(record.png),
         "narrow": None if record.narrow is None else _inline(record.narrow),
         "links": _links(folder, record.csv, record.parquet),
@@ -196,31 +200,34 @@ def _links(folder: Path, *paths: Path) -> list[tuple[str, str]]:
     return [(Path(os.path.relpath(path, folder)).as_posix(), path.name) for path in paths]
 
 
-def _sections(block: Block) -> list[tuple[str, str]]:
-    """Return the headings inside a text block, for the contents: anchor and words."""
+def _headings(block: Block) -> list[str]:
+    """Return the headings inside a text block, for the contents."""
     if not isinstance(block, Text):
         return []
     lines = [line.strip() for line in block.body.splitlines()]
-    return [(anchor(line[3:]), line[3:]) for line in lines if line.startswith("## ")]
+    return [line[3:] for line in lines if line.startswith("## ")]
 
 
-def anchor(words: str) -> str:
-    """Return words as the name of a place on the page.
+def anchor(key: str, words: str) -> str:
+    """Return a heading as the name of a place on the page; chapters may share headings.
 
     Examples
     --------
-    >>> anchor("Wie keert terug?")
-    'wie-keert-terug'
+    >>> anchor("exit", "Wie keert terug?")
+    'exit-wie-keert-terug'
     """
-    return re.sub(r"[^\w]+", "-", words.lower()).strip("-")
+    place = re.sub(r"[^\w]+", "-", words.lower()).strip("-")
+    return f"{key}-{place}"
 
 
-def paragraphs(body: str) -> Any:
+def paragraphs(body: str, key: str) -> Any:
     """Return plain text as safe HTML: paragraphs, `## ` headings, `- ` lists, bold, italic.
 
+    `key` is the chapter's: it goes before the names of headings.
+
     Examples
     --------
-    >>> str(paragraphs("Een **vet** woord."))
+    >>> str(paragraphs("Een **vet** woord.", "exit"))
     '<p>Een <strong>vet</strong> woord.</p>'
     """
     from markupsafe import Markup
@@ -231,7 +238,7 @@ def paragraphs(body: str) -> Any:
         while lines and lines[0].startswith("## "):
             words = lines.pop(0)[3:]
             parts.append(
-                f'<h3 id="{escape(anchor(words), quote=True)}">{_inline_marks(words)}</h3>'
+                f'<h3 id="{escape(anchor(key, words), quote=True)}">{_inline_marks(words)}</h3>'
             )
         if lines and all(line.startswith("- ") for line in lines):
             items = "".join(f"<li>{_inline_marks(line[2:])}</li>" for line in lines)

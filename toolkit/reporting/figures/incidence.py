@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+#: Part of the axis by which stacked steps run on past the last month.
+_RUN_ON = 0.02
+
 
 def cumulative_incidence(
     tidy: Any,
@@ -107,7 +110,8 @@ def cumulative_incidence(
             fix="name every destination once",
         )
     x = np.unique(np.concatenate([[0.0], frame["time"].to_numpy(), [last]]).astype(float))
-    x = x[x <= last]
+    # The last step has no width of its own: the plot runs on a little, so that it is seen.
+    x = np.append(x[x <= last], last * (1 + _RUN_ON))
     heights = [_on_grid(frame.filter(pl.col(cause) == name), x) for name in names]
     with style():
         canvas = open_canvas(furniture, height=(165.0, 130.0))
@@ -132,6 +136,7 @@ def cumulative_incidence(
         top = 1.0 if rest is not None else max(float(np.max(np.sum(heights, axis=0))), 0.01)
         _share_axis(canvas.ax, top, narrow=canvas.narrow)
         ticks = month_axis(canvas.ax, last, narrow=canvas.narrow)
+        canvas.ax.set_xlim(0.0, float(x[-1]))
         draw_stack(canvas, x, areas, steps=True)
         canvas.ax.set_xlabel(x_label or label("axis.months_on_benefit"), size=canvas.sizes.label)
         if bounds:
