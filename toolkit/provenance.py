@@ -8,6 +8,7 @@ import os
 import platform
 from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ _PACKAGES = ("reintegration-toolkit", "polars", "numpy", "numba", "matplotlib")
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that make our numbers."""
+    return dict(_installed())
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """Read the versions once: it parses the metadata of every package."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,12 +99,6 @@ def first_below(table: RiskTable, curve: Floats, level: float) -> Floats:
     return np.where(flat, (start + stop) / 2, start)
 
 
-@cache
-def _versions() -> dict[str, str]:
-    # asking for them takes longer than a curve from a small table
-    return versions()
-
-
 def describe(
     table: RiskTable, *, estimand: str, method: str, variance: str, curve: Floats | None
 ) -> dict[str, Any]:
@@ -127,7 +120,7 @@ def describe(
         "left_truncated": table.entered is not None,
         "dropped": dropped,
         "warnings": warnings,
-        "versions": dict(_versions()),
+        "versions": versions(),
     }
 
 
