@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from synthetic_data.inner import inner
-
 from synthetic_data.layout import (
     ASSISTED,
     DISABILITY,
@@ -73,7 +72,7 @@ def emit(
 
 @inner
 def event_day(me: Any, m: Any, stream: Any, w: Any) -> Any:
-    """Return the day of an event in month `m`: any day, heaped at the 1st, the 15th and the last."""
+    """Return the day of an event in month `m`: heaped at the 1st, 15th and last."""
     u = uniform(me.key, m, stream)
     length = w.land_first[m + 1] - w.land_first[m]
     if u < 0.30:
@@ -88,7 +87,7 @@ def event_day(me: Any, m: Any, stream: Any, w: Any) -> Any:
 @inner
 def on_wwb(me: Any) -> Any:
     """Say whether somebody receives WWB, with or without work beside it."""
-    return me.state == WWB or me.state == WWB_WORK  # noqa: PLR1714 (a tuple costs compile time)
+    return me.state in (WWB, WWB_WORK)
 
 
 @inner
@@ -188,7 +187,7 @@ def set_state(run: Any, rows: Any, w: Any, me: Any, state: Any, m: Any, day: Any
         me.wwb_left = m
     if now_assisted and not was_assisted and m - me.wwb_left > 1:
         me.wwb_since = m  # shorter than a month away is no new spell
-    wanted = state == NUG or state == WW  # noqa: PLR1714
+    wanted = state in (NUG, WW)
     if now_assisted:
         if was_assisted or me.registered != NEVER:
             wanted = me.registered != NEVER
@@ -201,7 +200,7 @@ def set_state(run: Any, rows: Any, w: Any, me: Any, state: Any, m: Any, day: Any
     if state == STUDENT and me.enrolled == NEVER:
         me.enrolled = day
         age = m - me.birth
-        me.level = 0 if age < 16 * 12 else 2 if me.education == 2 and age >= 18 * 12 else 1  # noqa: PLR2004
+        me.level = 0 if age < 16 * 12 else 2 if me.education == 2 and age >= 18 * 12 else 1
     elif state != STUDENT:
         close_enrolment(run, rows, me, day)
 
@@ -235,7 +234,7 @@ def close_all(run: Any, rows: Any, me: Any) -> None:
 @inner
 def scheme_of(state: Any) -> Any:
     """Return the scheme that pays in a state, or NONE."""
-    if state == WWB or state == WWB_WORK:  # noqa: PLR1714
+    if state in (WWB, WWB_WORK):
         return SCHEME_WWB
     if state == WW:
         return SCHEME_WW

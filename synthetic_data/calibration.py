@@ -54,15 +54,17 @@ def calibrate(register: Register, effects: pl.DataFrame) -> pl.DataFrame:
     rows = []
     for name, target in targets().items():
         share, n, error = counted[name]
-        rows.append({
-            "moment": name,
-            "target": float(target["value"]),
-            "simulated": share,
-            "n": n,
-            "std_error": error,
-            "tolerance": float(target["tolerance"]),
-            **{key: target[key] for key in ("denominator", "numerator", "source", "sure")},
-        })
+        rows.append(
+            {
+                "moment": name,
+                "target": float(target["value"]),
+                "simulated": share,
+                "n": n,
+                "std_error": error,
+                "tolerance": float(target["tolerance"]),
+                **{key: target[key] for key in ("denominator", "numerator", "source", "sure")},
+            }
+        )
     schema = {"simulated": pl.Float64, "n": pl.Int64, "std_error": pl.Float64}
     table = pl.DataFrame(rows, schema_overrides=schema)
     allowed = (pl.col("tolerance") ** 2 + (STANDARD_ERRORS * pl.col("std_error")) ** 2).sqrt()
@@ -80,7 +82,8 @@ def check(table: pl.DataFrame) -> None:
     outside = table.filter(~pl.col("within"))
     if outside.height:
         named = "; ".join(
-            f"{row['moment']} is {row['simulated']:.3f}, target {row['target']:.3f} ± {row['allowed']:.3f}"
+            f"{row['moment']} is {row['simulated']:.3f}, "
+            f"target {row['target']:.3f} ± {row['allowed']:.3f}"
             for row in outside.iter_rows(named=True)
         )
         raise CheckError(
@@ -103,9 +106,7 @@ def _share(hit: pl.Series) -> Moment:
 
 
 def _moments(register: Register) -> dict[str, Moment]:
-    benefits = register.benefits.select(
-        *_KEY, "end", "scheme", "municipality"
-    ).collect()
+    benefits = register.benefits.select(*_KEY, "end", "scheme", "municipality").collect()
     wwb = _merge(benefits.filter(pl.col("scheme") == "wwb"))
     ww = _merge(benefits.filter(pl.col("scheme") == "ww"))
     places = register.municipalities.select("municipality", "size_class").collect()
@@ -127,7 +128,9 @@ def _moments(register: Register) -> dict[str, Moment]:
         "back_on_wwb_6_months": _returned(cohort),
         "return_all_exits_wwb": _returned(_exits(wwb, *wide).join(gone, on="person")),
         "return_all_exits_ww": _returned(_exits(ww, *wide).join(gone, on="person")),
-        "return_all_exits_nug": _returned(_exits(_merge(_nug(register, benefits)), *wide).join(gone, on="person")),
+        "return_all_exits_nug": _returned(
+            _exits(_merge(_nug(register, benefits)), *wide).join(gone, on="person")
+        ),
         "work_month_after_exit": _share(_at_work(year, jobs, 1)),
         "yearly_exit_below_a_year": _share(short),
         "yearly_exit_above_three_years": _share(long),

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from synthetic_data.inner import inner
-
 from synthetic_data.books import (
     close_benefit,
     has_income,
@@ -16,6 +14,7 @@ from synthetic_data.books import (
     set_state,
     write_position,
 )
+from synthetic_data.inner import inner
 from synthetic_data.jobs import open_job
 from synthetic_data.layout import (
     BEGAN_PARTNER,
@@ -49,9 +48,7 @@ def eligible(S: Any, p: Any, m: Any) -> Any:
 
 
 @inner
-def enter_wwb(
-    S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any, reason: Any
-) -> None:
+def enter_wwb(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any, reason: Any) -> None:
     """Start WWB; a partner without income comes onto the same claim."""
     me, other = S[p], S[1 - p]
     if me.partner == PAIR and on_wwb(other):
@@ -60,7 +57,7 @@ def enter_wwb(
         write_position(run, rows, w, me, m, day, me.position)
         return
     run.claims += 1
-    both = me.partner == PAIR and (other.state == OTHER or other.state == NUG)  # noqa: PLR1714
+    both = me.partner == PAIR and (other.state in (OTHER, NUG))
     open_benefit(me, SCHEME_WWB, day, reason, run.claims, 1 if both and p == 1 else 0)
     small = me.job_start != NEVER
     set_state(run, rows, w, me, WWB_WORK if small else WWB, m, day)
@@ -73,9 +70,7 @@ def enter_wwb(
 
 
 @inner
-def leave_wwb(
-    S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any, reason: Any
-) -> None:
+def leave_wwb(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any, reason: Any) -> None:
     """End the WWB of the household; the caller says where `p` goes, the partner follows here."""
     me, other = S[p], S[1 - p]
     close_benefit(run, rows, me, m, day, reason, w)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from synthetic_data import layout
+from synthetic_data.layout import N_MONTHS
 from synthetic_data.municipalities import Country, build_country
 from synthetic_data.tables import month_starts
-from synthetic_data.layout import N_MONTHS
 from synthetic_data.world import World, to_record
 
 if TYPE_CHECKING:

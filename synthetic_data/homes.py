@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from synthetic_data.inner import inner
 import numpy as np
 
 from synthetic_data.books import (
@@ -19,6 +18,7 @@ from synthetic_data.books import (
     set_state,
 )
 from synthetic_data.claims import enter_wwb, leave_wwb, reclaim
+from synthetic_data.inner import inner
 from synthetic_data.layout import (
     ALONE,
     BEGAN_OTHER,
@@ -174,7 +174,7 @@ def _pair_up(S: Any, run: Any, rows: Any, w: Any, m: Any) -> None:
                 open_benefit(me, SCHEME_WWB, day, BEGAN_RELATION, run.claims, p)
         else:
             q = 0 if on_wwb(b) else 1
-            if S[q].state == OTHER or S[q].state == NUG:  # noqa: PLR1714
+            if S[q].state in (OTHER, NUG):
                 stop_programme(run, rows, S[q], m, day, STOP_OTHER)
                 enter_wwb(S, run, rows, w, q, m, day, BEGAN_RELATION)
     a.moved = b.moved = 1
@@ -201,7 +201,7 @@ def _split(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
         if joint:
             stop_programme(run, rows, one, m, day, STOP_OTHER)
             reclaim(S, run, rows, q, m, day, w, (END_RELATION, BEGAN_RELATION))
-        elif one.state == OTHER or one.state == NUG:  # noqa: PLR1714
+        elif one.state in (OTHER, NUG):
             needy = uniform(one.key, m, _AFTER) < w.home_wwb_after_split
             if needy and m - one.birth >= _ADULT:
                 stop_programme(run, rows, one, m, day, STOP_OTHER)
@@ -229,11 +229,13 @@ def _children(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     day = event_day(me, m, _DAY, w)
     close_home(run, rows, me, day)
     me.home_start = day
+    me.moved = 1
     if me.partner == PAIR:
         other = S[1 - p]
         close_home(run, rows, other, day)
         other.home_start = day
         other.children += change
+        other.moved = 1
     me.children += change
 
 

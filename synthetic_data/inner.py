@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 
 #: Decorator of a function that only compiled code calls. Wrappers for Python would double the time
 #: of compilation; `numpy` division needs no branch for zero.
-inner = nb.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")
+_OPTIONS: dict[str, Any] = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "error_model": "numpy",
+}
+inner = nb.njit(**_OPTIONS)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from synthetic_data.inner import inner
 import numpy as np
 
 from synthetic_data.books import close_job
+from synthetic_data.inner import inner
 from synthetic_data.layout import (
     AGENCY,
     KIND_LEGACY,
@@ -62,9 +62,7 @@ def open_job(
 
 
 @inner
-def open_subsidised(
-    S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any
-) -> None:
+def open_subsidised(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any) -> None:
     """Start a subsidised job: temporary, 32 hours, near the minimum wage."""
     open_job(S, run, rows, w, p, m, day, False, False)
     me = S[p]
@@ -75,7 +73,9 @@ def open_subsidised(
 
 
 @inner
-def renew_job(run: Any, rows: Any, w: Any, me: Any, m: Any, day: Any, kind: Any, contract: Any) -> None:
+def renew_job(
+    run: Any, rows: Any, w: Any, me: Any, m: Any, day: Any, kind: Any, contract: Any
+) -> None:
     """Go on with the same job on other terms: a new row with the same number."""
     ended = me.job_ended
     close_job(run, rows, me, m, day, w)

@@ -14,10 +14,19 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from synthetic_data.books import close_all, close_benefit, close_job, emit, event_day, on_wwb, set_state, write_position
+from synthetic_data.books import (
+    close_all,
+    close_benefit,
+    close_job,
+    emit,
+    event_day,
+    on_wwb,
+    set_state,
+    write_position,
+)
 from synthetic_data.claims import fall_back, leave_wwb
-from synthetic_data.inner import inner
 from synthetic_data.homes import live_at_home
+from synthetic_data.inner import inner
 from synthetic_data.jobs import open_subsidised, renew_job
 from synthetic_data.layout import (
     ASSISTED,
@@ -28,9 +37,9 @@ from synthetic_data.layout import (
     END_WORK,
     IDLE,
     KIND_REGULAR,
+    N_MONTHS,
     NEVER,
     NONE,
-    N_MONTHS,
     NUG,
     OFFERED,
     PAIR,
@@ -97,7 +106,9 @@ def _subsidised_month(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> No
 def _programme_month(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     """Offers, starts and ends of programmes of somebody who did not move this month."""
     me = S[p]
-    if me.moved or (me.partner == PAIR and S[1 - p].moved):
+    other = S[1 - p]
+    # a start and an end of programmes in one household keep a month apart: days stay in order
+    if me.moved or (me.partner == PAIR and (other.moved or other.began)):
         return
     if me.state == SUBSIDISED:
         _subsidised_month(S, run, rows, w, p, m)
@@ -161,7 +172,7 @@ def _interrupt(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
 
 @inner
 def _absent(state: Any) -> Any:
-    return state == EMIGRATED or state == DEAD or state == PENSION  # noqa: PLR1714
+    return state in (EMIGRATED, DEAD, PENSION)
 
 
 @inner
@@ -169,8 +180,10 @@ def _live(S: Any, run: Any, rows: Any, w: Any, history: Any) -> None:
     """Let a pair live all months; `history` (2, months) gets states and flags."""
     for m in range(N_MONTHS):
         gone0, gone1 = _absent(S[0].state), _absent(S[1].state)
+        had0, had1 = on_wwb(S[0]), on_wwb(S[1])
         for p in range(2):
             S[p].moved = 0
+            S[p].began = 0
             S[p].flags = 0
         live_at_home(S, run, rows, w, m)
         for p in range(2):
@@ -184,11 +197,12 @@ def _live(S: Any, run: Any, rows: Any, w: Any, history: Any) -> None:
                     me.position += 1
                 continue
             _programme_month(S, run, rows, w, p, m)
-            if on_wwb(me) and not me.moved:
-                if m == w.position_first_month:
+            if m == w.position_first_month:
+                if on_wwb(me) and (had1 if p else had0):
                     write_position(run, rows, w, me, m, w.land_first[m], me.position)
-                else:
-                    walk_position(run, rows, w, me, m)
+            elif on_wwb(me) and not me.moved:
+                walk_position(run, rows, w, me, m)
+            if on_wwb(me) and not me.moved:
                 _interrupt(S, run, rows, w, p, m)
         for p in range(2):
             me = S[p]

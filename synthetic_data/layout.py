@@ -46,10 +46,13 @@ ALONE, PAIR, OUTSIDE = np.arange(3)
 #: Programme phase.
 IDLE, OFFERED, RUNNING = np.arange(3)
 
-# Codes the kernel names (a numpy integer does not make numba compile a function per value); a test holds them against the lists of toolkit.registers.codes.
+# Codes the kernel names, as numpy integers: numba compiles a function anew for every plain one.
+# A test holds them against the lists of toolkit.registers.codes.
 SCHEME_WWB, SCHEME_WW, SCHEME_DISABILITY = np.array([0, 1, 2])
 END_WORK, END_SELF, END_STUDIES, END_RELATION, END_AGE, END_DEATH = np.array([0, 1, 2, 3, 4, 5])
-END_DISABILITY, END_ASSETS, END_INCOME, END_NO_INFORMATION, END_MOVED, END_ABROAD = np.array([7, 9, 10, 11, 12, 13])
+END_DISABILITY, END_ASSETS, END_INCOME, END_NO_INFORMATION, END_MOVED, END_ABROAD = np.array(
+    [7, 9, 10, 11, 12, 13]
+)
 END_EXHAUSTED, END_PARTNER, END_RECOVERED, END_CONDUCT, END_OTHER = np.array([14, 15, 16, 18, 19])
 BEGAN_STUDIES, BEGAN_RELATION, BEGAN_JOB, BEGAN_UI, BEGAN_DISABILITY = np.array([0, 1, 2, 4, 5])
 BEGAN_INCOME, BEGAN_PARTNER, BEGAN_OTHER = np.array([7, 8, 9])
@@ -65,10 +68,18 @@ _WHO = (
     "school_end", "may_pair",
 )  # fmt: skip
 _NOW = (
-    "state", "since", "moved", "flags", "wwb_since", "wwb_left", "nug_left", "work_since", "work_months", "paused",
-    "job_ended", "ww_right", "ww_left", "death",
+    "state", "since", "moved", "flags", "wwb_since", "wwb_left", "nug_left", "work_since",
+    "work_months", "paused", "job_ended", "ww_right", "ww_left", "death",
 )  # fmt: skip
-_HOME = ("partner", "children", "municipality", "region", "at_home", "home_start", "residence_start")
+_HOME = (
+    "partner",
+    "children",
+    "municipality",
+    "region",
+    "at_home",
+    "home_start",
+    "residence_start",
+)
 _SPELLS = (
     "benefit_start", "benefit_from", "benefit_scheme", "benefit_reason", "claim", "role",
     "job_start", "job", "employer", "kind", "contract", "hours", "wage",
@@ -76,7 +87,7 @@ _SPELLS = (
 )  # fmt: skip
 _SUPPORT = (
     "position", "phase", "instrument", "aim", "target", "offered", "offer_month", "planned",
-    "no_show", "started", "started_month", "until", "programmes", "taken", "last", "last_end",
+    "no_show", "started", "started_month", "began", "until", "programmes", "taken", "last", "last_end",
     "last_near", "rest_until",
 )  # fmt: skip
 
@@ -87,6 +98,4 @@ PERSON = np.dtype(
     + [("key", "u8")]
 )
 #: The pair and the run: what is written where.
-RUN = np.dtype(
-    [(name, "i8") for name in ("quiet", "n", "blocked", "claims", "pair")]
-)
+RUN = np.dtype([(name, "i8") for name in ("quiet", "n", "blocked", "claims", "pair")])

@@ -6,10 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from synthetic_data.inner import inner
-
-from synthetic_data.books import close_benefit, close_enrolment, close_home, close_job, event_day, on_wwb, open_benefit, set_state, write_position
+from synthetic_data.books import (
+    close_benefit,
+    close_enrolment,
+    close_home,
+    close_job,
+    event_day,
+    on_wwb,
+    open_benefit,
+    set_state,
+    write_position,
+)
 from synthetic_data.claims import eligible, enter_wwb, fall_back, leave_wwb, work_reason
+from synthetic_data.inner import inner
 from synthetic_data.jobs import open_job, renew_job
 from synthetic_data.layout import (
     AGENCY,
@@ -301,7 +310,9 @@ def from_school(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
             me.at_home = 0
             me.home_start = day
         u = uniform(me.key, m, _STREAM_WHY)
-        work = w.out_school_leaver[0] * min(1.25, me.find**0.25 * w.land_market[me.region, m] ** 0.3)
+        work = w.out_school_leaver[0] * min(
+            1.25, me.find**0.25 * w.land_market[me.region, m] ** 0.3
+        )
         if u < work:
             to_work(S, run, rows, w, p, m, day)
         elif u < work + w.out_school_leaver[2] and eligible(S, p, m):
@@ -322,13 +333,13 @@ def from_school(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
 def step(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     """Let a person live a month, unless something happened to the household already."""
     state = S[p].state
-    if state == WWB or state == WWB_WORK:  # noqa: PLR1714
+    if state in (WWB, WWB_WORK):
         from_wwb(S, run, rows, w, p, m)
     elif state == WORK:
         from_work(S, run, rows, w, p, m)
     elif state == WW:
         from_ww(S, run, rows, w, p, m)
-    elif state == NUG or state == OTHER:  # noqa: PLR1714
+    elif state in (NUG, OTHER):
         from_outside(S, run, rows, w, p, m)
     elif state == DISABILITY:
         from_disability(S, run, rows, w, p, m)

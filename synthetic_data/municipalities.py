@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from synthetic_data.random import generator
 from synthetic_data.layout import N_MONTHS
+from synthetic_data.random import generator
 from toolkit.registers import codes
 from toolkit.registers.schema import dtypes
 
@@ -80,18 +80,18 @@ def build_country(world: World, seed: int) -> Country:
 def _table() -> pl.DataFrame:
     """Sizes on a smooth curve within each class; the biggest places seed the regions."""
     large, middle, small = _COUNTS
-    sizes = np.concatenate([
-        np.geomspace(228_000, 101_000, large),
-        np.geomspace(98_000, 50_500, middle),
-        np.geomspace(49_500, 4_200, small),
-    ])
+    sizes = np.concatenate(
+        [
+            np.geomspace(228_000, 101_000, large),
+            np.geomspace(98_000, 50_500, middle),
+            np.geomspace(49_500, 5_800, small),
+        ]
+    )
     sizes = np.round(sizes, -1).astype(np.int64)
     codes_free = [number for number in range(3, 1900, 4) if number not in _TAKEN][: len(sizes)]
     # 7 has no factor in common with the number of places: codes do not run with size
     order = (np.arange(len(sizes)) * 7 * 13) % len(sizes)
-    rows = [
-        (code, name, index + 1, people, "g4") for index, (code, name, people) in enumerate(_G4)
-    ]
+    rows = [(code, name, index + 1, people, "g4") for index, (code, name, people) in enumerate(_G4)]
     for index, people in enumerate(sizes.tolist()):
         number = codes_free[order[index]]
         region = (index + len(_G4)) % N_REGIONS + 1
@@ -110,6 +110,8 @@ def _market(world: World, seed: int) -> np.ndarray:
     draws = generator(seed, 2).standard_normal((N_REGIONS, N_MONTHS + 1))
     drift = np.zeros((N_REGIONS, N_MONTHS))
     for month in range(1, N_MONTHS):
-        drift[:, month] = market.drift_memory * drift[:, month - 1] + market.drift_sd * draws[:, month]
+        drift[:, month] = (
+            market.drift_memory * drift[:, month - 1] + market.drift_sd * draws[:, month]
+        )
     index: np.ndarray = np.exp(national + market.level_sd * draws[:, :1] + drift)
     return index

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from synthetic_data.inner import inner
 import numpy as np
 
-from synthetic_data.books import has_income, on_wwb, open_benefit, scheme_of, set_state, write_position
+from synthetic_data.books import (
+    has_income,
+    on_wwb,
+    open_benefit,
+    scheme_of,
+    set_state,
+    write_position,
+)
+from synthetic_data.inner import inner
 from synthetic_data.jobs import open_job
 from synthetic_data.layout import (
     ALONE,
@@ -162,7 +169,11 @@ def _first_state(me: Any, w: Any, age: Any) -> Any:
     if u < wwb:
         return WWB
     u = (u - wwb) / (1.0 - wwb)
-    work, ww, nug = w.population_start_rest[0], w.population_start_rest[1], w.population_start_rest[2]
+    work, ww, nug = (
+        w.population_start_rest[0],
+        w.population_start_rest[1],
+        w.population_start_rest[2],
+    )
     if u < work:
         return WORK
     return WW if u < work + ww else NUG if u < work + ww + nug else OTHER
@@ -189,7 +200,9 @@ def start_pair(S: Any, run: Any, rows: Any, w: Any) -> None:
         me.last = NONE
         me.last_end = me.rest_until = me.started = NEVER
         age = -me.birth
-        me.work_months = max(0, int((age - 240) * (0.3 + 0.6 * uniform(me.key, AT_BIRTH, np.int64(22)))))
+        me.work_months = max(
+            0, int((age - 240) * (0.3 + 0.6 * uniform(me.key, AT_BIRTH, np.int64(22))))
+        )
         me.at_home = 1 if me.school_end > 0 else 0
         me.state = OTHER
         if age > 300 and uniform(me.key, AT_BIRTH, np.int64(23)) < 0.5:
@@ -212,7 +225,7 @@ def start_pair(S: Any, run: Any, rows: Any, w: Any) -> None:
             _enter(S, run, rows, w, p, state, past)
     a, b = S[0], S[1]
     if (
-        a.may_pair and a.state != EMIGRATED and b.state != EMIGRATED and not a.at_home
+        a.may_pair and EMIGRATED not in (a.state, b.state) and not a.at_home
         and not b.at_home and uniform(a.key, AT_BIRTH, np.int64(26)) < w.population_start_couple
     ):  # fmt: skip
         _start_couple(S, run, rows, w)
@@ -241,12 +254,14 @@ def start_pair(S: Any, run: Any, rows: Any, w: Any) -> None:
 
 
 @inner
-def _enter(
-    S: Any, run: Any, rows: Any, w: Any, p: Any, state: Any, past: Any
-) -> None:
+def _enter(S: Any, run: Any, rows: Any, w: Any, p: Any, state: Any, past: Any) -> None:
     """Enter a first state that has lasted `past` months."""
     me = S[p]
-    day = w.land_first[0] - int(past * _DAYS_A_MONTH) - int(27 * uniform(me.key, AT_BIRTH, np.int64(28)))
+    day = (
+        w.land_first[0]
+        - int(past * _DAYS_A_MONTH)
+        - int(27 * uniform(me.key, AT_BIRTH, np.int64(28)))
+    )
     set_state(run, rows, w, me, state, -past, w.land_first[0])
     scheme = scheme_of(state)
     if scheme != NONE:
@@ -265,7 +280,7 @@ def _enter(
 
 @inner
 def _start_couple(S: Any, run: Any, rows: Any, w: Any) -> None:
-    """Make a couple of a pair when the window opens: one claim, no WWB beside a partner's income."""
+    """Make a couple of a pair when the window opens: one claim, no WWB beside an income."""
     a, b = S[0], S[1]
     a.partner = b.partner = PAIR
     b.children = a.children

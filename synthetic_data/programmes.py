@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from synthetic_data.inner import inner
 import numpy as np
 
 from synthetic_data.books import emit, on_wwb, write_position
+from synthetic_data.inner import inner
 from synthetic_data.layout import (
     ACTIVATION,
     AIM_PRE_WORK,
@@ -93,7 +93,7 @@ def make_offer(me: Any, w: Any, m: Any, day: Any, near_work: Any) -> None:
         left -= weights[choice]
         choice += 1
     me.instrument = choice
-    distant = choice == ACTIVATION or choice == PLACEMENT  # noqa: PLR1714
+    distant = choice in (ACTIVATION, PLACEMENT)
     distant = distant or (choice == TRAINING and me.position <= 2)
     me.aim = AIM_PRE_WORK if distant else AIM_WORK
     me.target = 0 if near_work else 1
@@ -119,7 +119,7 @@ def begin_programme(run: Any, rows: Any, me: Any, m: Any, day: Any) -> None:
     me.phase = RUNNING
     me.started = max(day, me.offered)
     me.started_month = m
-    me.moved = 1  # nothing else happens to the household this month
+    me.began = 1
     me.last_near = 1 if me.position >= _NEAR else 0
     if not me.taken:
         me.taken = 1
@@ -145,7 +145,9 @@ def walk_position(run: Any, rows: Any, w: Any, me: Any, m: Any) -> None:
         step = -1
     if step != 0:
         me.position += step
-        day = w.land_first[m] + int(uniform(me.key, m, np.int64(46)) * (w.land_first[m + 1] - w.land_first[m]))
+        day = w.land_first[m] + int(
+            uniform(me.key, m, np.int64(46)) * (w.land_first[m + 1] - w.land_first[m])
+        )
         write_position(run, rows, w, me, m, day, me.position)
 
 

@@ -1,4 +1,4 @@
-"""Counter-based random numbers: a number depends on (seed, person, month, stream) and on nothing else.
+"""Counter-based random numbers: of (seed, person, month, stream) and nothing else.
 
 So the same person gets the same life whatever the number of persons, threads or partitions, and a
 counterfactual life meets the same luck. The mixer is the finaliser of SplitMix64 (Steele, Lea and
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from synthetic_data.inner import inner
 import numpy as np
+
+from synthetic_data.inner import inner
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)

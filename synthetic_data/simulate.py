@@ -107,7 +107,12 @@ def simulate(
     engine = Engine.build(world, seed)
     manifest = Manifest(
         title="synthetic register",
-        parameters={"persons": persons, "seed": seed, "partition_size": partition_size, "world": world},
+        parameters={
+            "persons": persons,
+            "seed": seed,
+            "partition_size": partition_size,
+            "world": world,
+        },
     )
     truth = TruthWriter()
     cuts = [(low, min(persons, low + partition_size)) for low in range(0, persons, partition_size)]
@@ -157,8 +162,6 @@ def _check_call(persons: int, seed: int, *, partition_size: int = 1, threads: in
         if value < 1:
             raise CallError(f"{name}={value} is not a number of at least 1", fix="choose 1 or more")
     if persons > _MOST_PERSONS:
-        raise CallError(
-            f"persons={persons:,} is too many", fix=f"choose at most {_MOST_PERSONS:,}"
-        )
+        raise CallError(f"persons={persons:,} is too many", fix=f"choose at most {_MOST_PERSONS:,}")
     if seed < 0:
         raise CallError(f"seed={seed} is negative", fix="choose a seed of 0 or more")

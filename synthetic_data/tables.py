@@ -25,11 +25,13 @@ def month_starts(first: int, last: int) -> np.ndarray:
 
 def coverage() -> pl.DataFrame:
     """Return the coverage of every source: the whole window."""
-    return pl.DataFrame({
-        "source": pl.Series(codes.SOURCE, dtype=pl.Enum(codes.SOURCE)),
-        "start": [START] * len(codes.SOURCE),
-        "end": [END] * len(codes.SOURCE),
-    })
+    return pl.DataFrame(
+        {
+            "source": pl.Series(codes.SOURCE, dtype=pl.Enum(codes.SOURCE)),
+            "start": [START] * len(codes.SOURCE),
+            "end": [END] * len(codes.SOURCE),
+        }
+    )
 
 
 def to_tables(rows: np.ndarray, municipalities: pl.Series) -> dict[str, pl.DataFrame]:
@@ -44,7 +46,7 @@ def to_tables(rows: np.ndarray, municipalities: pl.Series) -> dict[str, pl.DataF
     -------
     dict of table name → frame, not sorted
     """
-    kinds = {kind: rows[rows[:, 0] == kind] for kind in range(layout.ROW_DEATH + 1)}
+    kinds = [rows[rows[:, 0] == kind] for kind in range(int(layout.ROW_DEATH) + 1)]
     return {
         "persons": _persons(kinds[layout.ROW_PERSON], kinds[layout.ROW_DEATH]),
         "residences": _residences(kinds[layout.ROW_RESIDENCE], municipalities),
@@ -61,31 +63,35 @@ def to_tables(rows: np.ndarray, municipalities: pl.Series) -> dict[str, pl.DataF
 def to_participants(rows: np.ndarray) -> pl.DataFrame:
     """Return the first start of every participant in the rows, sorted by person."""
     found = rows[rows[:, 0] == layout.ROW_PARTICIPANT]
-    return pl.DataFrame({
-        "person": _person(found),
-        "programme": _person(found) * 100 + found[:, 6],
-        "start": _day(found[:, 2]),
-        "start_month": found[:, 3],
-        "offer_month": found[:, 11],
-        "instrument": _code(found[:, 4], codes.INSTRUMENT),
-        "aim": _code(found[:, 5], codes.AIM),
-        "target_group": _code(found[:, 10], codes.TARGET_GROUP),
-        "months_on_benefit": found[:, 7],
-        "position": found[:, 8].astype(np.int8),
-        "age": found[:, 9].astype(np.int8),
-    }).sort("person")
+    return pl.DataFrame(
+        {
+            "person": _person(found),
+            "programme": _person(found) * 100 + found[:, 6],
+            "start": _day(found[:, 2]),
+            "start_month": found[:, 3],
+            "offer_month": found[:, 11],
+            "instrument": _code(found[:, 4], codes.INSTRUMENT),
+            "aim": _code(found[:, 5], codes.AIM),
+            "target_group": _code(found[:, 10], codes.TARGET_GROUP),
+            "months_on_benefit": found[:, 7],
+            "position": found[:, 8].astype(np.int8),
+            "age": found[:, 9].astype(np.int8),
+        }
+    ).sort("person")
 
 
 def to_truth_persons(rows: np.ndarray) -> pl.DataFrame:
     """Return what no register sees: latent type (0 weak … 2 strong), health, true education."""
     found = rows[rows[:, 0] == layout.ROW_PERSON]
-    return pl.DataFrame({
-        "person": _person(found),
-        "latent_type": found[:, 9].astype(np.int8),
-        "health": _code(found[:, 10], ("good", "moderate", "poor")),
-        "education": _code(found[:, 11], codes.EDUCATION),
-        "sex": _code(found[:, 4], codes.SEX),
-    }).sort("person")
+    return pl.DataFrame(
+        {
+            "person": _person(found),
+            "latent_type": found[:, 9].astype(np.int8),
+            "health": _code(found[:, 10], ("good", "moderate", "poor")),
+            "education": _code(found[:, 11], codes.EDUCATION),
+            "sex": _code(found[:, 4], codes.SEX),
+        }
+    ).sort("person")
 
 
 def _observed(rows: np.ndarray) -> np.ndarray:
@@ -123,60 +129,70 @@ def _spell(rows: np.ndarray) -> dict[str, np.ndarray | pl.Series]:
 def _persons(rows: np.ndarray, deaths: np.ndarray) -> pl.DataFrame:
     births = month_starts(-1000, 200)[rows[:, 5] + 1000]
     limited = pl.Series(np.ascontiguousarray(rows[:, 8]))
-    persons = pl.DataFrame({
-        "person": _person(rows),
-        "sex": _code(rows[:, 4], codes.SEX),
-        "birth_month": _day(births),
-        "origin": _code(rows[:, 6], codes.ORIGIN),
-        "education": _code(rows[:, 7], codes.EDUCATION),
-        "work_limited": limited.set(limited < 0, None).cast(pl.Boolean),
-    })
+    persons = pl.DataFrame(
+        {
+            "person": _person(rows),
+            "sex": _code(rows[:, 4], codes.SEX),
+            "birth_month": _day(births),
+            "origin": _code(rows[:, 6], codes.ORIGIN),
+            "education": _code(rows[:, 7], codes.EDUCATION),
+            "work_limited": limited.set(limited < 0, None).cast(pl.Boolean),
+        }
+    )
     died = pl.DataFrame({"person": _person(deaths), "death_date": _day(deaths[:, 2])})
     return persons.join(died, on="person", how="left")
 
 
 def _residences(rows: np.ndarray, municipalities: pl.Series) -> pl.DataFrame:
-    return pl.DataFrame({
-        **_spell(rows),
-        "municipality": _place(rows[:, 4], municipalities),
-        "end_reason": _code(rows[:, 5], codes.RESIDENCE_END),
-    })
+    return pl.DataFrame(
+        {
+            **_spell(rows),
+            "municipality": _place(rows[:, 4], municipalities),
+            "end_reason": _code(rows[:, 5], codes.RESIDENCE_END),
+        }
+    )
 
 
 def _households(rows: np.ndarray) -> pl.DataFrame:
     person = _person(rows)
-    return pl.DataFrame({
-        **_spell(rows),
-        "household": person // 2 * 4 + rows[:, 4],
-        "kind": _code(rows[:, 5], codes.HOUSEHOLD),
-        "children": rows[:, 6].astype(np.int8),
-    })
+    return pl.DataFrame(
+        {
+            **_spell(rows),
+            "household": person // 2 * 4 + rows[:, 4],
+            "kind": _code(rows[:, 5], codes.HOUSEHOLD),
+            "children": rows[:, 6].astype(np.int8),
+        }
+    )
 
 
 def _benefits(rows: np.ndarray, municipalities: pl.Series) -> pl.DataFrame:
     place = _place(rows[:, 5], municipalities)
-    return pl.DataFrame({
-        **_spell(rows),
-        "scheme": _code(rows[:, 4], codes.SCHEME),
-        # WW and disability are national schemes
-        "municipality": place.set(pl.Series(rows[:, 4] != layout.SCHEME_WWB), None),
-        "claim": _person(rows) // 2 * 1000 + rows[:, 6],
-        "role": _code(rows[:, 7], codes.CLAIM_ROLE),
-        "start_reason": _code(rows[:, 8], codes.BENEFIT_START),
-        "end_reason": _code(rows[:, 9], codes.BENEFIT_END),
-    })
+    return pl.DataFrame(
+        {
+            **_spell(rows),
+            "scheme": _code(rows[:, 4], codes.SCHEME),
+            # WW and disability are national schemes
+            "municipality": place.set(pl.Series(rows[:, 4] != layout.SCHEME_WWB), None),
+            "claim": _person(rows) // 2 * 1000 + rows[:, 6],
+            "role": _code(rows[:, 7], codes.CLAIM_ROLE),
+            "start_reason": _code(rows[:, 8], codes.BENEFIT_START),
+            "end_reason": _code(rows[:, 9], codes.BENEFIT_END),
+        }
+    )
 
 
 def _jobs(rows: np.ndarray) -> pl.DataFrame:
-    return pl.DataFrame({
-        **_spell(rows),
-        "job": _person(rows) * 1000 + rows[:, 4],
-        "employer": rows[:, 5].astype(np.int64),
-        "kind": _code(rows[:, 6], codes.JOB_KIND),
-        "contract": _code(rows[:, 7], codes.CONTRACT),
-        "hours": rows[:, 8].astype(np.float32),
-        "wage": rows[:, 9].astype(np.float32),
-    })
+    return pl.DataFrame(
+        {
+            **_spell(rows),
+            "job": _person(rows) * 1000 + rows[:, 4],
+            "employer": rows[:, 5].astype(np.int64),
+            "kind": _code(rows[:, 6], codes.JOB_KIND),
+            "contract": _code(rows[:, 7], codes.CONTRACT),
+            "hours": rows[:, 8].astype(np.float32),
+            "wage": rows[:, 9].astype(np.float32),
+        }
+    )
 
 
 def _enrolments(rows: np.ndarray) -> pl.DataFrame:
@@ -185,24 +201,28 @@ def _enrolments(rows: np.ndarray) -> pl.DataFrame:
 
 def _programmes(rows: np.ndarray, municipalities: pl.Series) -> pl.DataFrame:
     start = _day(rows[:, 2])
-    return pl.DataFrame({
-        "person": _person(rows),
-        "programme": _person(rows) * 100 + rows[:, 10],
-        "municipality": _place(rows[:, 4], municipalities),
-        "instrument": _code(rows[:, 5], codes.INSTRUMENT),
-        "aim": _code(rows[:, 6], codes.AIM),
-        "target_group": _code(rows[:, 7], codes.TARGET_GROUP),
-        "offer": _day(rows[:, 8]),
-        "start": start,
-        "end": _day(rows[:, 3]).set(start.is_null(), None),
-        "end_reason": _code(rows[:, 9], codes.PROGRAMME_END),
-    })
+    return pl.DataFrame(
+        {
+            "person": _person(rows),
+            "programme": _person(rows) * 100 + rows[:, 10],
+            "municipality": _place(rows[:, 4], municipalities),
+            "instrument": _code(rows[:, 5], codes.INSTRUMENT),
+            "aim": _code(rows[:, 6], codes.AIM),
+            "target_group": _code(rows[:, 7], codes.TARGET_GROUP),
+            "offer": _day(rows[:, 8]),
+            "start": start,
+            "end": _day(rows[:, 3]).set(start.is_null(), None),
+            "end_reason": _code(rows[:, 9], codes.PROGRAMME_END),
+        }
+    )
 
 
 def _positions(rows: np.ndarray) -> pl.DataFrame:
-    return pl.DataFrame({
-        "person": _person(rows),
-        "date": _day(rows[:, 2]),
-        "position": rows[:, 4].astype(np.int8),
-        "scheme": _code(np.zeros(len(rows), np.int32), codes.POSITION_SCHEME),
-    })
+    return pl.DataFrame(
+        {
+            "person": _person(rows),
+            "date": _day(rows[:, 2]),
+            "position": rows[:, 4].astype(np.int8),
+            "scheme": _code(np.zeros(len(rows), np.int32), codes.POSITION_SCHEME),
+        }
+    )

@@ -23,9 +23,8 @@ import numpy as np
 import polars as pl
 
 from synthetic_data import layout
-from synthetic_data.tables import month_starts, to_participants, to_truth_persons
 from synthetic_data.layout import N_MONTHS
-from synthetic_data.world import World
+from synthetic_data.tables import month_starts, to_participants, to_truth_persons
 from toolkit.provenance import write_json
 from toolkit.registers import codes
 
@@ -33,7 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from synthetic_data.engine import Lives
+    from synthetic_data.world import World
 
+WORLDS = ("factual", "counterfactual")
 #: Months since the first start that the truth covers.
 MONTHS = range(-24, 61)
 OUTCOMES = (("in_work", layout.WORKED), ("on_benefit", layout.ASSISTED))
@@ -92,7 +93,8 @@ class Tally:
         parts = [seen]
         for _, bit in OUTCOMES:
             parts += [seen & ((factual & bit) > 0), seen & ((counter & bit) > 0)]
-        stacked = np.stack(parts, axis=1).astype(np.int64)  # participants, 1 + 2 outcomes × 2, months
+        # (participants, 1 + 2 outcomes × 2 worlds, months)
+        stacked = np.stack(parts, axis=1).astype(np.int64)
         for group, levels in _levels(participants).items():
             for level in sorted(levels.unique().to_list()):
                 total = stacked[(levels == level).to_numpy()].sum(axis=0)
@@ -100,20 +102,22 @@ class Tally:
                 self.sums[key] = self.sums[key] + total if key in self.sums else total
 
     def table(self) -> pl.DataFrame:
-        """Return the true net effects: group, level, outcome, month, n, the two means, the effect."""
+        """Return the true net effects: group, level, outcome, month, n, both means, the effect."""
         frames = []
         for (group, level), total in sorted(self.sums.items()):
             for number, (outcome, _) in enumerate(OUTCOMES):
                 frames.append(
-                    pl.DataFrame({
-                        "group": group,
-                        "level": level,
-                        "outcome": outcome,
-                        "month": np.asarray(MONTHS, dtype=np.int16),
-                        "n": total[0],
-                        "factual": total[1 + 2 * number],
-                        "counterfactual": total[2 + 2 * number],
-                    })
+                    pl.DataFrame(
+                        {
+                            "group": group,
+                            "level": level,
+                            "outcome": outcome,
+                            "month": np.asarray(MONTHS, dtype=np.int16),
+                            "n": total[0],
+                            "factual": total[1 + 2 * number],
+                            "counterfactual": total[2 + 2 * number],
+                        }
+                    )
                 )
         if not frames:
             return pl.DataFrame(schema=_EFFECT_SCHEMA)
@@ -140,22 +144,24 @@ def state_spells(lives: Lives) -> pl.DataFrame:
     """Return the monthly states of participants as spells `[start, end)`, in both worlds."""
     first = month_starts(0, N_MONTHS + 1)
     frames = []
-    for number, world in enumerate(("factual", "counterfactual")):
+    for number, world in enumerate(WORLDS):
         states = lives.history[:, number] & layout.STATE_BITS
         new = np.ones(states.shape, dtype=bool)
         new[:, 1:] = states[:, 1:] != states[:, :-1]
         row, month = np.nonzero(new)
-        last = np.append(month[1:], N_MONTHS)
+        last = np.append(month[1:], N_MONTHS)[: len(month)]
         last[last == 0] = N_MONTHS  # the next row belongs to another person
         names = pl.Series(layout.STATES, dtype=pl.Enum(layout.STATES))
         frames.append(
-            pl.DataFrame({
-                "person": lives.who[row],
-                "world": pl.Series([world], dtype=pl.Enum(("factual", "counterfactual"))).new_from_index(0, len(row)),
-                "start": pl.Series(first[month].astype(np.int32)).cast(pl.Date),
-                "end": pl.Series(first[last].astype(np.int32)).cast(pl.Date),
-                "state": names.gather(pl.Series(states[row, month].astype(np.uint32))),
-            })
+            pl.DataFrame(
+                {
+                    "person": lives.who[row],
+                    "world": pl.repeat(world, len(row), dtype=pl.Enum(WORLDS), eager=True),
+                    "start": pl.Series(first[month].astype(np.int32)).cast(pl.Date),
+                    "end": pl.Series(first[last].astype(np.int32)).cast(pl.Date),
+                    "state": names.gather(pl.Series(states[row, month].astype(np.uint32))),
+                }
+            )
         )
     return pl.concat(frames).sort("person", "world", "start")
 
@@ -234,8 +240,9 @@ def true_parameters(world: World) -> dict[str, Any]:
     }
     return {
         "note": (
-            "Ratios on the monthly chance of finding or losing a regular job. After a programme the "
-            "log ratio fades as exp(-months since end / fade). near: position 4 or 5 at the start."
+            "Ratios on the monthly chance of finding or losing a regular job. After a programme "
+            "the log ratio fades as exp(-months since end / fade). "
+            "near: position 4 or 5 at the start."
         ),
         "instrument": ratio,
         "fade_months": support.fade,

@@ -36,18 +36,18 @@ class Population:
     education: tuple[float, ...] = (0.45, 0.37, 0.18)  # true shares low, middle, high
     education_native: float = 0.85  # ratio on the share low for natives
     missing: float = 0.08  # chance that education is not recorded, before the ratios below
-    missing_low: float = 2.6  # ratio for the low educated: registers know diplomas, not their absence
+    missing_low: float = 2.6  # ratio for the low: registers know diplomas, not their absence
     missing_non_western: float = 1.7  # ratio: schooled abroad
     missing_old: float = 2.0  # ratio for those born before 1965: left school before the registers
     health: tuple[float, ...] = (0.66, 0.23, 0.11)  # shares good, moderate, poor below 45 years
     health_old: float = 1.7  # ratio on moderate and poor from 45 years
     limited_seen: float = 0.62  # chance that work limitation is recorded at all
     limited_true: float = 0.82  # chance that a recorded value tells the truth
-    types: tuple[float, ...] = (0.32, 0.46, 0.22)  # shares of the unobserved types weak, middle, strong
+    types: tuple[float, ...] = (0.32, 0.46, 0.22)  # unobserved: weak, middle, strong
     couples: float = 0.38  # share of pairs of persons that are or may become a couple
     abroad: float = 0.03  # share of non-natives that still has to immigrate at the start
-    start_disability: tuple[float, ...] = (0.025, 0.09, 0.20)  # chance by health; twice from 45 years
-    start_wwb: float = 0.31  # chance of WWB of the others at job-finding ratio 1; rises as it falls
+    start_disability: tuple[float, ...] = (0.025, 0.09, 0.20)  # by health; × 2 from 45
+    start_wwb: float = 0.35  # chance of WWB of the others at job-finding ratio 1; rises as it falls
     start_wwb_old: float = 0.55  # ratio on it from 50 years: disability came first in the 1990s
     start_rest: tuple[float, ...] = (0.64, 0.06, 0.05)  # chances of work, WW, nug of the remainder
     start_couple: float = 0.6  # share of grown-up potential couples that is one at the start
@@ -66,7 +66,7 @@ class Find:
     age: tuple[float, ...] = (1.25, 1.15, 1.0, 0.78, 0.34)  # by AGE_EDGES
     lone_parent: float = 0.78  # care for children, alone
     season: tuple[float, ...] = (
-        1.02, 1.02, 1.08, 1.08, 1.08, 1.04, 0.96, 0.96, 1.08, 1.00, 0.90, 0.78,
+        1.06, 1.06, 1.10, 1.08, 1.06, 1.02, 0.96, 0.96, 1.08, 1.00, 0.90, 0.78,
     )  # fmt: skip # January to December
     municipality_sd: float = 0.10  # sd of the log ratio between municipalities
     recent: float = 8.0  # ratio within 6 months of a job: contacts, references
@@ -76,11 +76,11 @@ class Find:
 class Assistance:
     """WWB: rates out of it and into it."""
 
-    work: float = 0.0046  # rate to work at ratio 1
-    duration: tuple[float, ...] = (1.05, 1.0, 0.95, 0.85, 0.58, 0.33, 0.24)  # on work
+    work: float = 0.0039  # rate to work at ratio 1
+    duration: tuple[float, ...] = (1.05, 1.0, 1.0, 1.0, 0.80, 0.33, 0.23)  # on work
     position: tuple[float, ...] = (0.22, 0.45, 0.80, 1.35, 1.85)  # on work, by position 1–5
-    other: float = 0.0053  # rate off benefit without work: income, assets, no information, conduct
-    other_duration: tuple[float, ...] = (1.25, 1.2, 1.1, 0.75, 0.38, 0.17, 0.12)
+    other: float = 0.0054  # rate off benefit without work: income, assets, no information, conduct
+    other_duration: tuple[float, ...] = (1.25, 1.2, 1.1, 0.95, 0.60, 0.16, 0.10)
     study: float = 0.0020  # rate back to education below 27 years
     disability: float = 0.0005  # rate to a disability scheme at moderate health; poor × 3
     beside: float = 0.0096  # rate into a small job beside the benefit
@@ -98,8 +98,8 @@ class Work:
     """Jobs: contracts, loss, changes."""
 
     loss: float = 0.0195  # rate at ratio 1
-    tenure: tuple[float, ...] = (2.2, 2.4, 1.05, 0.9, 0.8, 0.65, 0.42)  # on loss
-    contract: tuple[float, ...] = (0.42, 1.0, 1.7, 1.5)  # on loss: permanent, temporary, agency, on call
+    tenure: tuple[float, ...] = (2.0, 2.2, 1.05, 0.9, 0.8, 0.65, 0.42)  # on loss
+    contract: tuple[float, ...] = (0.42, 1.0, 1.7, 1.5)  # on loss, by codes.CONTRACT
     type: tuple[float, ...] = (1.35, 1.0, 0.78)  # on loss, the unobserved type
     education: tuple[float, ...] = (1.15, 1.0, 0.8)
     health: tuple[float, ...] = (0.95, 1.25, 1.7)
@@ -137,8 +137,9 @@ class Insurance:
     other_work: float = 0.0070  # rate from outside the labour force to work
     other_nug: float = 0.0062  # rate to registration as a jobseeker
     other_nug_recent: float = 11.0  # ratio on it within 6 months of being nug
-    other_wwb: float = 0.085  # rate to WWB without a partner's income
-    other_wwb_recent: tuple[float, ...] = (1.3, 0.95, 0.5, 0.40, 0.38, 0.36, 0.34)  # by time since WWB
+    other_wwb: float = 0.10  # rate to WWB without a partner's income
+    #: ratio on it by time since WWB
+    other_wwb_recent: tuple[float, ...] = (1.08, 0.8, 0.45, 0.38, 0.37, 0.36, 0.35)
     #: chances at the end of studies: work, nug, WWB (from 18 years), the rest outside
     school_leaver: tuple[float, ...] = (0.64, 0.09, 0.18)
 
@@ -163,7 +164,7 @@ class Home:
 
 @dataclass(frozen=True)
 class Support:
-    """Programmes: who is offered which, and what they do. Order of instruments: codes.INSTRUMENT."""
+    """Programmes: who is offered which, and what they do, in the order of codes.INSTRUMENT."""
 
     offer: float = 0.045  # rate on WWB at ratio 1
     offer_nug: float = 0.006  # rate for nug
@@ -176,7 +177,7 @@ class Support:
     offer_health: tuple[float, ...] = (1.08, 0.85, 0.55)
     offer_lone_parent: float = 0.8
     offer_municipality_sd: float = 0.35  # sd of the log ratio between municipalities
-    mix_municipality_sd: float = 0.45  # sd of the log weight of each instrument between municipalities
+    mix_municipality_sd: float = 0.45  # sd of the log weight of each instrument, likewise
     wait: tuple[float, ...] = (0.30, 0.34, 0.22, 0.14)  # chances of 0–3 months from offer to start
     no_show: float = 0.13  # chance that a wanted start does not happen
     drop_out: float = 0.012  # rate of withdrawing during a programme
@@ -202,7 +203,8 @@ class Support:
     subsidy_keeps: float = 0.36  # chance that a subsidised job becomes a regular one at its end
     #: ratio on moving up a position during a programme
     up_during: tuple[float, ...] = (1.5, 1.3, 2.2, 1.0, 3.2, 3.0)
-    placement_from: int = 12 * (2007 - FIRST_YEAR)  # month from which participation placements exist
+    #: month from which participation placements exist
+    placement_from: int = 12 * (2007 - FIRST_YEAR)
     #: ratio on the offer in each year 1999–2011: budgets grow to 2007, then shrink
     year: tuple[float, ...] = (
         0.55, 0.6, 0.65, 0.7, 0.75, 0.85, 1.0, 1.1, 1.15, 1.1, 1.0, 0.85, 0.65,
@@ -231,7 +233,7 @@ class Market:
 
     #: national log index on 1 January of 1999–2012: boom, dip of 2003, boom, the 2008–2010 crisis
     national: tuple[float, ...] = (
-        0.12, 0.20, 0.22, 0.08, -0.12, -0.20, -0.12, 0.02, 0.20, 0.28, -0.14, -0.30, -0.16, -0.20,
+        0.12, 0.20, 0.22, 0.08, -0.12, -0.20, -0.11, 0.05, 0.20, 0.28, -0.14, -0.30, -0.16, -0.20,
     )  # fmt: skip
     level_sd: float = 0.12  # sd of the log level between regions
     drift_sd: float = 0.018  # sd of a region's own monthly step
