@@ -140,6 +140,7 @@ DRAW = {
     "return": partial(figures.survival, CURVES, group="programme", kind="return", mark=6),
     "survival": partial(figures.survival, CURVES.head(24), mark=12),
     "five curves": partial(figures.survival, FIVE, group="programme", kind="return", mark=23),
+    "four curves": partial(figures.survival, FIVE.head(96), group="programme", mark=12),
     "incidence": partial(figures.cumulative_incidence, incidence(), rest="nog in de bijstand"),
     "states": partial(figures.state_distribution, states()),
     "bars": partial(figures.bars, BREAKDOWN, heading="heading", published="published", total=TOTAL),
@@ -312,6 +313,23 @@ def test_moving_average_is_centred_and_takes_out_a_season():
 def test_a_month_without_a_row_is_a_gap_in_a_flow():
     ax = figures.flows(FLOWS.filter(pl.col("date") != date(2003, 5, 1)), smooth=None)
     assert np.isnan(np.asarray(ax.lines[0].get_ydata())).sum() == 1
+
+
+def test_marked_values_are_written_inside_the_plot_and_off_the_curves():
+    for mark in (2, 12, 23):
+        ax = figures.survival(FIVE.head(96), group="programme", mark=mark, width=reporting.NARROW)
+        ax.figure.canvas.draw()
+        plot = ax.get_window_extent()
+        (head,) = [t for t in texts_of(ax.figure) if t.get_text() == f"{mark} maanden:"]
+        box = head.get_window_extent()
+        assert plot.x0 - 1 <= box.x0 <= box.x1 <= plot.x1 + 15
+        inside = [
+            ax.transData.transform((x, y))
+            for line in ax.lines
+            for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+            if len(line.get_xdata()) > 2
+        ]
+        assert not any(box.x0 < x < box.x1 and box.y0 < y < box.y1 for x, y in inside)
 
 
 BAD = {

@@ -12,9 +12,9 @@ from toolkit.reporting.figures.axes import month_axis, percent_axis, steps_betwe
 from toolkit.reporting.figures.canvas import Canvas, Furniture, close_canvas, open_canvas
 from toolkit.reporting.figures.direct import EndLabel, label_ends
 from toolkit.reporting.figures.door import groups_of, open_door, require_shares
+from toolkit.reporting.figures.marks import mark_month
 from toolkit.reporting.figures.risk import numbers_at_risk, write_numbers_at_risk
-from toolkit.reporting.figures.text import put, text_width
-from toolkit.reporting.labels import format_number, format_percent, label, name_of
+from toolkit.reporting.labels import format_percent, label, name_of
 from toolkit.reporting.style import style
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def survival(
         ax.set_xlabel(x_label or label("axis.months_since_exit"), size=canvas.sizes.label)
         label_ends(canvas, ends)
         if mark is not None:
-            _mark(canvas, curves, mark, digits)
+            mark_month(canvas, [curve for _, curve in curves], mark, digits)
         if at_risk and "n_risk" in frame.columns:
             rows = [
                 (
@@ -190,83 +190,3 @@ def _axes(
         ceiling = 1.0 if kind == "survival" else max(highest, 0.01)
     del last
     percent_axis(canvas.ax, steps_between(0.0, min(ceiling, 1.0), 5 if canvas.narrow else 6))
-
-
-def value_at(curve: pl.DataFrame, time: float) -> float:
-    """Return the height of a step function (right-continuous) at a time."""
-    return float(curve.filter(pl.col("time") <= time)["estimate"][-1])
-
-
-def _mark(canvas: Canvas, curves: list[tuple[Any, pl.DataFrame]], mark: float, digits: int) -> None:
-    """Draw the vertical line, and the value of every curve there beside its top or foot."""
-    ax, size = canvas.ax, canvas.sizes.label
-    ax.axvline(mark, color=palette.SOFT, linewidth=0.8, dashes=(1.0, 1.6), zorder=1.5)
-    values = [value_at(curve, mark) for _, curve in curves]
-    for value, look in zip(values, palette.LINES, strict=False):
-        ax.plot(
-            [mark], [value], marker=look.marker, markersize=3.2, color=look.colour,
-            markeredgecolor=palette.PAPER, markeredgewidth=0.5, zorder=3,
-        )  # fmt: skip
-    number = format_number(mark)
-    one = "month" if mark == 1 else "months"
-    pieces: list[tuple[str, str]]
-    if len(curves) == 1:
-        pieces = [
-            (label(f"mark.{one}", n=number, value=format_percent(values[0], digits)), palette.INK)
-        ]
-    else:
-        pieces = [(label(f"mark.{one}_plain", n=number) + ":", palette.SOFT)]
-        pieces += [
-            (format_percent(value, digits), palette.text_colour(look.colour))
-            for value, look in zip(values, palette.LINES, strict=False)
-        ]
-
-    def write() -> None:
-        space = text_width("n", size)
-        widths = [text_width(text, size) for text, _ in pieces]
-        total = sum(widths) + space * (len(pieces) - 1)
-        x, y = _free_place(canvas, [curve for _, curve in curves], mark, total)
-        for (text, colour), width in zip(pieces, widths, strict=True):
-            put(ax, x, y, [text], size=size, colour=colour, halo=True)
-            x += width + space
-
-    canvas.finishers.append(write)
-
-
-def _free_place(
-    canvas: Canvas, curves: list[pl.DataFrame], mark: float, width: float
-) -> tuple[float, float]:
-    """Return where words of a width stand best beside a vertical line: where the curves are not.
-
-    Right of the line before left, at the top before the foot, as long as a line of text is free.
-    """
-    left, bottom, right, top = canvas.box()
-    size = canvas.sizes.label
-    at, _ = canvas.place(mark, 0.0)
-    found: list[tuple[float, float, float]] = []
-    for x in (at + 3.0, at - 3.0 - width):
-        if x < left or x + width > right + canvas.right:
-            continue
-        heights = [
-            canvas.place(0.0, value)[1]
-            for curve in curves
-            for value in _over(canvas, curve, x - 2.0, x + width + 2.0)
-        ]
-        highest, lowest = max(heights, default=bottom), min(heights, default=top)
-        found += [(top - highest, x, top - 0.75 * size), (lowest - bottom, x, bottom + 0.9 * size)]
-    if not found:
-        return left, top - 0.75 * size
-    clear = [place for place in found if place[0] > 1.6 * size]
-    best = clear[0] if clear else max(found)
-    return best[1], best[2]
-
-
-def _over(canvas: Canvas, curve: pl.DataFrame, start: float, end: float) -> list[float]:
-    """Return the heights a curve and its band take between two places across the canvas."""
-    times = curve["time"].to_numpy()
-    across = [canvas.place(float(time), 0.0)[0] for time in times]
-    after = [*across[1:], float("inf")]
-    rows = [
-        i for i, (a, b) in enumerate(zip(across, after, strict=True)) if a <= end and b >= start
-    ]
-    return [float(value) for name in ("low", "high") for value in curve[name].gather(rows)]
