@@ -35,6 +35,10 @@ def spell(draw, *, least=-60, longest=200):
     return START + timedelta(start), None if end > DAYS else START + timedelta(end)
 
 
+kinds = st.sampled_from(["regular", "regular", "subsidised", "sheltered"])
+hours = st.sampled_from([None, 6.0, 8.5, 12.0, 20.0])
+
+
 def apart(spells):
     """Keep the spells that do not overlap the ones kept before."""
     kept = []
@@ -53,25 +57,34 @@ def life(draw):
         for start, end in apart(draw(st.lists(spell(longest=150), max_size=4)))
         if scheme == "wwb" or draw(st.booleans())
     ]
+    # Most jobs begin around the end of a benefit; some anywhere.
+    around = [
+        (max(end + timedelta(draw(st.integers(-5, 50))), START), draw(st.integers(5, 600)))
+        for _, end, *_ in benefits
+        if end is not None and draw(st.integers(0, 3))
+    ]
+    starts = [(start, start + timedelta(length)) for start, length in around if start < END]
+    starts = [(start, end if end <= END else None) for start, end in starts]
     jobs = [
-        (*row, draw(st.sampled_from(["regular", "subsidised", "sheltered"])), hours)
-        for row in draw(st.lists(spell(), max_size=4))
-        for hours in [draw(st.sampled_from([None, 6.0, 8.5, 20.0]))]
+        (*row, draw(kinds), draw(hours))
+        for row in [*starts, *draw(st.lists(spell(longest=400), max_size=3))]
     ]
     homes = apart(draw(st.lists(spell(least=-60, longest=700), max_size=3)))
     homes = [
         (start, end, draw(st.sampled_from([None, "moved", "emigrated"])) if end else None)
         for start, end in homes
     ]
-    death = draw(st.one_of(st.none(), st.none(), st.integers(30, DAYS - 1)))
+    death = draw(st.integers(100, DAYS - 1)) if draw(st.integers(0, 4)) == 4 else None
     return {
         "benefits": benefits,
         "jobs": jobs,
-        "homes": homes if draw(st.booleans()) else [],
+        "homes": homes if draw(st.integers(0, 2)) == 2 else [],
         "registered": apart(draw(st.lists(spell(), max_size=2))),
         "enrolled": apart(draw(st.lists(spell(), max_size=2))),
         "died": None if death is None else START + timedelta(death),
-        "born": draw(st.sampled_from([date(1970, 1, 1), date(1939, 10, 1), date(1940, 4, 1)])),
+        "born": draw(
+            st.sampled_from([date(1970, 1, 1)] * 3 + [date(1939, 10, 1), date(1940, 4, 1)])
+        ),
     }
 
 
@@ -90,7 +103,7 @@ def definitions(draw):
         switch_is_exit=draw(st.booleans()),
         max_gap_days=draw(st.sampled_from([0, 5, 31])),
         work_kinds=draw(st.sampled_from([("regular",), ("regular", "subsidised")])),
-        min_hours=draw(st.sampled_from([0.0, 12.0, 14.5])),
+        min_hours=draw(st.sampled_from([0.0, 0.0, 12.0, 14.5])),
         to_work=draw(st.sampled_from(["job", "end_reason", "either"])),
         exit_month_of=draw(st.sampled_from(["first_day_off", "last_day_on"])),
         month_after=draw(st.integers(0, 2)),
@@ -458,3 +471,40 @@ def test_shorter_data_turn_outcomes_null_and_never_to_no(world, definition):
     for name in ("to_work", "in_work_at_1", "in_work_at_3", "uninterrupted_3", "cumulative_3"):
         known = cut[name].is_not_null()
         assert cut[name].filter(known).equals(full[name].filter(known)), name
+
+
+def test_partitions_of_a_store_mapped_are_the_whole(tmp_path):
+    one = {
+        "benefits": [(START, date(2004, 6, 1), "wwb", None), (date(2004, 9, 1), None, "wwb", None)],
+        "jobs": [(date(2004, 6, 1), date(2005, 2, 1), "regular", 30.0)],
+        "homes": [(START, None, None)],
+        "registered": [],
+        "enrolled": [(date(2005, 1, 1), date(2005, 9, 1))],
+        "died": None,
+        "born": date(1970, 1, 1),
+    }
+    quiet = {**one, "benefits": []}
+    lives = [one, quiet, {**one, "jobs": []}, {**one, "died": date(2004, 8, 1)}, one, quiet, quiet]
+    whole = build(lives, END)
+    store = tmp_path / "register"
+    coverage = whole.coverage.collect()
+    places = whole.municipalities.collect()
+    with registers.StoreWriter(store, municipalities=places, coverage=coverage) as writer:
+        for low, high in ((0, 2), (2, 5), (5, 7)):
+            cut = pl.col("person").is_between(low, high - 1)
+            names = ("persons", "benefits", "jobs", "residences", "enrolments")
+            writer.write(
+                low, high, {name: whole.table(name).filter(cut).collect() for name in names}
+            )
+    register = registers.open(store)
+    assert len(register.partitions) == 3
+    definition = trajectories.recipe("iwi_2008").replace(denominator="all_exits")
+    full, outcomes = by_fast_code(register, definition)
+    assert full.height == 4
+    mapped = [by_fast_code(register.part(index), definition) for index in range(3)]
+    assert full.equals(pl.concat(part for part, _ in mapped))
+    assert outcomes.equals(pl.concat(part for _, part in mapped))
+    panel = trajectories.monthly_panel(register, window="2004")
+    assert panel.equals(trajectories.monthly_panel(whole, window="2004"))
+    assert panel.height == 7 * 12
+    assert panel.equals(pl.concat(trajectories.panel_parts(register, window="2004")))

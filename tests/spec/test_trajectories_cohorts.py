@@ -68,6 +68,19 @@ def test_inflow_counts_months_from_the_start_and_censors_at_the_last_exit_that_c
     ]
 
 
+def test_a_spell_is_censored_where_its_destination_could_not_be_seen():
+    rows = [(1, date(2006, 1, 1), date(2007, 6, 1), "wwb"), (2, date(2006, 1, 1), None, "wwb")]
+    found = register(benefits=rows, ends={"jobs": date(2007, 7, 1)})
+    # Jobs are covered up to June 2007: an exit in May is the last whose month after is seen.
+    frame = trajectories.inflow(found, D, window="2006").frame
+    assert frame.select("time", "event", "cause").rows() == [(16, 0, None)] * 2
+    earlier = [(1, date(2006, 1, 1), date(2007, 5, 31), "wwb"), rows[1]]
+    frame = trajectories.inflow(
+        register(benefits=earlier, ends={"jobs": date(2007, 7, 1)}), D, window="2006"
+    ).frame
+    assert frame.select("time", "event", "cause").rows() == [(17, 1, "other"), (16, 0, None)]
+
+
 def test_inflow_takes_a_persons_first_start_or_all():
     found = register(
         benefits=[

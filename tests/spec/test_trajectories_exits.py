@@ -357,6 +357,21 @@ def test_death_ends_observation():
     assert row["left_because"] == "died"
 
 
+def test_a_benefit_from_the_day_of_death_on_is_no_return():
+    back = [ON, (1, date(2006, 6, 10), date(2006, 7, 1))]
+    row = outcome(register(back, died=date(2006, 6, 10)), window="2006-03")
+    assert (row["months_to_return"], row["return_event"]) == (None, trajectories.DIED)
+
+
+def test_weeks_in_work_are_observed_up_to_the_day_before_exit_date_plus_h_months():
+    weeks = trajectories.recipe("suwi_26_weeks").replace(denominator="all_exits")
+    last = [(1, date(2005, 1, 1), date(2006, 3, 15))]
+    job = [(1, date(2006, 3, 15), None)]
+    for end, seen in ((date(2007, 3, 15), True), (date(2007, 3, 14), None)):
+        found = register(last, job, jobs_end=end)
+        assert outcome(found, weeks, window=("2006-02-01", "2006-04-01"))["cumulative_12"] is seen
+
+
 def homes(*rows):
     frame = pl.DataFrame(
         rows,
