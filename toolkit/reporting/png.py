@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: Level of zlib; 9 saves a twentieth and takes five times as long.
 _COMPRESSION = 6
+#: White, opaque, as one number in either order of bytes.
+_PAPER = 0xFFFFFFFF
 
 
 def write_png(figure: Any, path: Path, dpi: int) -> None:
@@ -26,14 +28,17 @@ def write_png(figure: Any, path: Path, dpi: int) -> None:
     figure.set_dpi(dpi)
     figure.canvas.draw()
     pixels = np.asarray(figure.canvas.buffer_rgba())
-    packed = pl.Series("colour", pixels.view(np.uint32).ravel())
-    counts = packed.value_counts().sort("count", "colour", descending=[True, False])
+    packed = pixels.view(np.uint32)[..., 0]
+    drawn = packed != _PAPER  # most of a figure is paper: only the rest is counted
+    ink = pl.Series("colour", packed[drawn])
+    counts = ink.value_counts().sort("count", "colour", descending=[True, False])
     colours = counts["colour"].to_numpy().view(np.uint8).reshape(-1, 4)[:, :3].astype(np.int32)
-    kept = colours[:256]
+    kept = np.concatenate([np.full((1, 3), 255, dtype=np.int32), colours[:255]])
     nearest = ((colours[:, None, :] - kept[None]) ** 2).sum(axis=2).argmin(axis=1)
-    places = packed.replace_strict(
+    places = np.zeros(packed.shape, dtype=np.uint8)
+    places[drawn] = ink.replace_strict(
         counts["colour"], pl.Series(nearest.astype(np.uint8)), return_dtype=pl.UInt8
-    )
-    picture = Image.fromarray(places.to_numpy().reshape(pixels.shape[:2]), mode="P")
+    ).to_numpy()
+    picture = Image.fromarray(places, mode="P")
     picture.putpalette(kept.astype(np.uint8).tobytes())
     picture.save(path, compress_level=_COMPRESSION, dpi=(dpi, dpi))
