@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 BREAKDOWNS = ("by_programme", "by_duration", "by_sex", "by_age", "by_education", "by_origin")
 IN_WORK = ("work", "work_and_benefit", "subsidised_work")
+#: States that are drawn as one, under the words of the study.
+JOINED = {
+    "ww": "other_benefit", "disability": "other_benefit",
+    "nug": "elsewhere", "student": "elsewhere", "other": "elsewhere",
+    "emigrated": "gone", "dead": "gone", "pension": "gone",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -152,8 +158,9 @@ def _states(study: Study, register: Register, cohort: Cohort) -> None:
     shares = trajectories.states_since(
         register, cohort.frame.select("person", month="exit_month"), months=range(last + 1)
     )
+    shares = _few_states(study, shares)
     at_end = shares.filter(pl.col("month") == last)
-    work = study.percent(at_end.filter(pl.col("state").is_in(IN_WORK))["share"].sum())
+    work = study.percent(at_end.filter(pl.col("in_work"))["share"].sum())
     study.paragraph(heading=study.text("states_head"))
     study.figure(
         "states", figures.state_distribution, shares,
@@ -166,6 +173,21 @@ def _states(study: Study, register: Register, cohort: Cohort) -> None:
         ),
         alt=study.text("states_alt", pct=work),
     )  # fmt: skip
+
+
+def _few_states(study: Study, shares: pl.DataFrame) -> pl.DataFrame:
+    """Join states too thin to tell apart in a figure; those in work stay as they are."""
+    order = [*IN_WORK, "wwb", *dict.fromkeys(JOINED.values())]
+    return (
+        shares.with_columns(
+            state=pl.col("state").cast(pl.String).replace(JOINED),
+            in_work=pl.col("state").cast(pl.String).is_in(IN_WORK),
+        )
+        .group_by("month", "state", "in_work", "n_observed")
+        .agg(pl.col("n", "share").sum())
+        .sort("month", pl.col("state").cast(pl.Enum(order)))
+        .with_columns(pl.col("state").replace({key: study.word(key, key) for key in order[-2:]}))
+    )
 
 
 def _stay(study: Study, _: Register, cohort: Cohort) -> None:
