@@ -194,6 +194,7 @@ def exits(
         rows = rows[keep[rows]]
     else:
         rows = np.flatnonzero(keep)
+    chosen = _rows(spells.select("person", "scheme", "municipality", "end_reason"), at[rows])
     at, left = at[rows], left[rows]
     jobs = coverage_of(register, "jobs")
     work = work_spans(register, definition) if jobs else None
@@ -202,13 +203,13 @@ def exits(
         definition,
         person=person[at],
         exit_month=exit_month[rows],
-        end_reason=spells["end_reason"][at],
+        end_reason=chosen["end_reason"],
         left=left,
         work=work,
     )
     until = left.first
     ends = {"benefits": day_number(known[1]), "jobs": day_number(jobs[1]) if jobs else 0}
-    frame = spells.select("person", "scheme", "municipality", "end_reason")[at].select(
+    frame = chosen.select(
         "person",
         exit_date=to_dates(end[at]),
         exit_month=to_dates(first_days(exit_month[rows])),
@@ -243,6 +244,15 @@ def exits(
         "warnings": notes,
     }
     return Exits(frame=frame, definition=definition, window=period, work=work, meta=meta)
+
+
+def _rows(frame: pl.DataFrame, at: IntArray) -> pl.DataFrame:
+    """Return rows by number; in rising order a filter is faster than picking them one by one."""
+    if len(at) and (at[1:] > at[:-1]).all():
+        mask = np.zeros(frame.height, bool)
+        mask[at] = True
+        return frame.filter(pl.Series(mask))
+    return frame[pl.Series(at, dtype=pl.UInt32)]
 
 
 def _require_covered(period: Window, known: tuple[date, date]) -> None:

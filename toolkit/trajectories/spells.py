@@ -82,18 +82,16 @@ def merge_frame(frame: pl.DataFrame, *, by: Sequence[str], max_gap_days: int) ->
     ends = to_dates(days_of(reach.filter(last)))
     if not others:
         return first_rows.with_columns(ends.alias("end")).select(names)
-    # The row that reaches furthest so far; a group's first row always does.
-    furthest = (
-        pl.select(
+    late = keyed.select(name for name in others if not name.startswith("start"))
+    if (keyed["_end"] == reach).all():  # nothing nested: the last row ends last
+        last_rows = late.filter(last)
+    else:  # the row that reaches furthest so far; a group's first row always does
+        furthest = pl.select(
             pl.when(keyed["_end"] == reach)
             .then(pl.int_range(keyed.height, dtype=pl.UInt32))
             .forward_fill()
-        )
-        .to_series()
-        .filter(last)
-    )
-    late = [name for name in others if not name.startswith("start")]
-    last_rows = keyed.select(late)[furthest] if late else pl.DataFrame()
+        ).to_series()
+        last_rows = late[furthest.filter(last)]
     return first_rows.with_columns(ends.alias("end"), *last_rows.get_columns()).select(names)
 
 
