@@ -304,7 +304,11 @@ def _flows(study: Study, register: Register, cohort: Cohort) -> None:
     study.paragraph(heading=study.text("flows_head"))
     options: dict[str, dict[str, Any]] = {
         "flows": {"columns": ["inflow", "outflow"]},
-        "stock": {"columns": ["stock"], "smooth": None},
+        "stock": {
+            "columns": ["stock"],
+            "smooth": None,
+            "y_label": study.label("axis.persons"),
+        },
     }
     for name, option in options.items():
         study.figure(
