@@ -137,7 +137,8 @@ def _programme_month(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> Non
             make_offer(me, w, m, event_day(me, m, _DAY, w), assisted)
     if me.phase == OFFERED and m >= me.planned:
         day = max(me.offered, event_day(me, m, _LENGTH, w))
-        if me.no_show:
+        late = m - me.offer_month > len(w.support_wait) - 1  # other things came first
+        if me.no_show or late:
             stop_programme(run, rows, me, m, day, STOP_WITHDREW)
             return
         begin_programme(run, rows, me, m, day)
@@ -202,8 +203,8 @@ def _live(S: Any, run: Any, rows: Any, w: Any, history: Any) -> None:
                     write_position(run, rows, w, me, m, w.land_first[m], me.position)
             elif on_wwb(me) and not me.moved:
                 walk_position(run, rows, w, me, m)
-            if on_wwb(me) and not me.moved:
-                _interrupt(S, run, rows, w, p, m)
+        for p in range(2):  # last, when it is known that nothing else happened
+            _interrupt(S, run, rows, w, p, m)
         for p in range(2):
             me = S[p]
             seen = me.state | me.flags

@@ -87,8 +87,8 @@ _SPELLS = (
 )  # fmt: skip
 _SUPPORT = (
     "position", "phase", "instrument", "aim", "target", "offered", "offer_month", "planned",
-    "no_show", "started", "started_month", "began", "until", "programmes", "taken", "last", "last_end",
-    "last_near", "rest_until",
+    "no_show", "started", "started_month", "began", "until", "programmes", "taken", "last",
+    "last_end", "last_near", "rest_until",
 )  # fmt: skip
 
 #: One person while alive: integers, then ratios that do not change, then the random key.

@@ -16,6 +16,7 @@ from toolkit.errors import CallError
 from toolkit.provenance import Manifest, versions
 from toolkit.registers import Register, StoreWriter, from_frames
 from toolkit.registers import open as open_register
+from toolkit.registers.schema import sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +50,8 @@ def make_register(persons: int = 2_000, seed: int = 1, world: World | None = Non
     _check_call(persons, seed)
     engine = Engine.build(world or World(), seed)
     lives = engine.run(0, persons)
-    tables = to_tables(lives.rows, engine.country.table["municipality"])
+    found = to_tables(lives.rows, engine.country.table["municipality"])
+    tables = {name: frame.sort(*sort_key(name)) for name, frame in found.items()}
     return from_frames(
         meta={"source": "synthetic", "seed": seed, "persons": persons},
         **tables,
