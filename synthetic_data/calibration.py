@@ -141,10 +141,11 @@ def _moments(register: Register) -> dict[str, Moment]:
 
 def _merge(spells: pl.DataFrame) -> pl.DataFrame:
     """Make one spell of those at most MAX_GAP_DAYS apart; adds the start of the next one."""
-    gap = pl.col("start") - pl.col("end").shift().over("person")
+    same = pl.col("person") == pl.col("person").shift()  # after the sort: no window needed
+    near = (pl.col("start") - pl.col("end").shift()) <= pl.duration(days=MAX_GAP_DAYS)
     return (
         spells.sort(*_KEY)
-        .with_columns(new=(gap > pl.duration(days=MAX_GAP_DAYS)).fill_null(value=True))
+        .with_columns(new=~(same & near).fill_null(value=False))
         .with_columns(spell=pl.col("new").cum_sum())
         .group_by("spell", maintain_order=True)
         .agg(
@@ -153,7 +154,11 @@ def _merge(spells: pl.DataFrame) -> pl.DataFrame:
             pl.col("end").last(),
             pl.col("municipality").last(),
         )
-        .with_columns(next_start=pl.col("start").shift(-1).over("person"))
+        .with_columns(
+            next_start=pl.when(pl.col("person") == pl.col("person").shift(-1)).then(
+                pl.col("start").shift(-1)
+            )
+        )
     )
 
 
@@ -207,27 +212,35 @@ def _returned(exits: pl.DataFrame) -> Moment:
 
 
 def _nug(register: Register, benefits: pl.DataFrame) -> pl.DataFrame:
-    """Return periods registered without a benefit: a count of what is open, by person and day."""
+    """Return periods registered without a benefit: a running count of what is open on each day.
+
+    What still runs ends on a far day, so that everyone's counts are back at zero before the next
+    person begins and one running sum over all persons is enough.
+    """
     registered = register.registrations.select(*_KEY, "end").collect()
-    steps = []
-    for frame, name in ((registered, "registered"), (benefits, "paid")):
-        other = "paid" if name == "registered" else "registered"
-        for column, sign in (("start", 1), ("end", -1)):
-            steps.append(
-                frame.filter(pl.col(column).is_not_null()).select(
-                    "person", pl.col(column).alias("day"),
-                    pl.lit(sign).alias(name), pl.lit(0).alias(other),
-                ).select("person", "day", "registered", "paid")
-            )  # fmt: skip
+    steps = [
+        frame.select(
+            "person",
+            day=pl.col(column).fill_null(_FAR),
+            registered=pl.lit(sign * is_registration, pl.Int32),
+            paid=pl.lit(sign * (1 - is_registration), pl.Int32),
+        )
+        for frame, is_registration in ((registered, 1), (benefits, 0))
+        for column, sign in (("start", 1), ("end", -1))
+    ]
     return (
         pl.concat(steps)
         .group_by("person", "day")
         .agg(pl.col("registered", "paid").sum())
         .sort("person", "day")
-        .with_columns(pl.col("registered", "paid").cum_sum().over("person"))
-        .with_columns(end=pl.col("day").shift(-1).over("person"))
+        .with_columns(pl.col("registered", "paid").cum_sum(), end=pl.col("day").shift(-1))
         .filter((pl.col("registered") > 0) & (pl.col("paid") == 0))
-        .select("person", start="day", end="end", municipality=pl.lit(None, pl.String))
+        .select(
+            "person",
+            start="day",
+            end=pl.when(pl.col("end") < _FAR).then("end"),
+            municipality=pl.lit(None, pl.String),
+        )
     )
 
 

@@ -93,13 +93,18 @@ class Tally:
         parts = [seen]
         for _, bit in OUTCOMES:
             parts += [seen & ((factual & bit) > 0), seen & ((counter & bit) > 0)]
-        # (participants, 1 + 2 outcomes × 2 worlds, months)
-        stacked = np.stack(parts, axis=1).astype(np.int64)
+        # (participants, 1 + 2 outcomes × 2 worlds, months), counted by level in one product:
+        # whole numbers below 2**24 are exact in float32
+        stacked = np.stack(parts, axis=1)
+        flat = stacked.reshape(len(lives.who), -1).astype(np.float32)
         for group, levels in _levels(participants).items():
-            for level in sorted(levels.unique().to_list()):
-                total = stacked[(levels == level).to_numpy()].sum(axis=0)
+            known = sorted(levels.unique().to_list())
+            member = np.stack([(levels == level).to_numpy() for level in known])
+            totals = np.rint(member.astype(np.float32) @ flat).astype(np.int64)
+            for level, total in zip(known, totals, strict=True):
                 key = (group, level)
-                self.sums[key] = self.sums[key] + total if key in self.sums else total
+                count = total.reshape(stacked.shape[1:])
+                self.sums[key] = self.sums[key] + count if key in self.sums else count
 
     def table(self) -> pl.DataFrame:
         """Return the true net effects: group, level, outcome, month, n, both means, the effect."""
