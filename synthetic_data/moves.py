@@ -259,7 +259,7 @@ def from_outside(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
     nug = me.state == NUG
     ratio = find_ratio(me, w, m)
     rate = (w.out_nug_work if nug else w.out_other_work) * ratio
-    if m - me.paused < 4:
+    if m - me.paused <= w.work_recall_months:
         rate = max(rate, w.work_recall)
     if eligible(S, p, m):
         poor = w.out_nug_wwb

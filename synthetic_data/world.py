@@ -77,13 +77,13 @@ class Assistance:
     """WWB: rates out of it and into it."""
 
     work: float = 0.0039  # rate to work at ratio 1
-    duration: tuple[float, ...] = (1.05, 1.0, 1.0, 1.0, 0.80, 0.33, 0.23)  # on work
+    duration: tuple[float, ...] = (1.03, 0.98, 0.98, 1.0, 0.80, 0.31, 0.215)  # on work
     position: tuple[float, ...] = (0.22, 0.45, 0.80, 1.35, 1.85)  # on work, by position 1–5
     other: float = 0.0054  # rate off benefit without work: income, assets, no information, conduct
-    other_duration: tuple[float, ...] = (1.25, 1.2, 1.1, 0.95, 0.60, 0.16, 0.10)
+    other_duration: tuple[float, ...] = (1.2, 1.15, 1.06, 0.95, 0.60, 0.145, 0.085)
     study: float = 0.0020  # rate back to education below 27 years
     disability: float = 0.0005  # rate to a disability scheme at moderate health; poor × 3
-    beside: float = 0.0096  # rate into a small job beside the benefit
+    beside: float = 0.0092  # rate into a small job beside the benefit
     beside_end: float = 0.075  # rate out of it, to the benefit alone
     beside_find: float = 1.9  # ratio on work for those with a small job
     beside_at_return: float = 0.16  # chance that who returns keeps some hours of work
@@ -98,7 +98,7 @@ class Work:
     """Jobs: contracts, loss, changes."""
 
     loss: float = 0.0195  # rate at ratio 1
-    tenure: tuple[float, ...] = (2.0, 2.2, 1.05, 0.9, 0.8, 0.65, 0.42)  # on loss
+    tenure: tuple[float, ...] = (2.1, 2.3, 0.85, 0.78, 0.78, 0.65, 0.42)  # on loss
     contract: tuple[float, ...] = (0.42, 1.0, 1.7, 1.5)  # on loss, by codes.CONTRACT
     type: tuple[float, ...] = (1.35, 1.0, 0.78)  # on loss, the unobserved type
     education: tuple[float, ...] = (1.15, 1.0, 0.8)
@@ -107,8 +107,9 @@ class Work:
     first: tuple[float, ...] = (0.26, 0.46, 0.21, 0.07)  # contract on leaving a benefit
     change: float = 0.007  # rate to another employer without a break
     convert: float = 0.022  # rate from temporary or agency to permanent, from 6 months on
-    pause: float = 0.022  # rate of a break between jobs for who has no permanent contract
-    recall: float = 0.36  # rate back to work in the months after such a break
+    pause: float = 0.024  # rate of a break between jobs for who has no permanent contract
+    recall: float = 0.36  # rate back to work after such a break
+    recall_months: int = 6  # months in which that rate holds
     disability: float = 0.00055  # rate to disability at moderate health; poor × 3
     to_ww: float = 0.80  # chance of WW for a loss after 6 months or more in work
     to_wwb: float = 0.86  # chance of WWB without WW and without a partner's income
@@ -194,13 +195,13 @@ class Support:
     )
     #: log hazard ratios on job finding
     threat: float = 0.25  # between offer and start
-    lock_in: tuple[float, ...] = (-1.9, -1.8, -2.4, -2.0, -1.5, -1.8)  # during
+    lock_in: tuple[float, ...] = (-2.3, -2.2, -2.8, -2.2, -1.6, -2.0)  # during
     after_near: tuple[float, ...] = (1.2, 1.2, 1.55, 0.8, 0.25, 0.55)  # after, position 4 or 5
     after_far: tuple[float, ...] = (0.95, 0.85, 1.40, 0.7, 0.45, 0.65)  # after, position 1–3
     fade: float = 40.0  # months in which the effect after falls to 1/e
     #: log hazard ratio on job loss after a programme, fading alike
     keep: tuple[float, ...] = (-0.05, -0.10, -0.35, -0.25, -0.05, -0.10)
-    subsidy_keeps: float = 0.36  # chance that a subsidised job becomes a regular one at its end
+    subsidy_keeps: float = 0.40  # chance that a subsidised job becomes a regular one at its end
     #: ratio on moving up a position during a programme
     up_during: tuple[float, ...] = (1.5, 1.3, 2.2, 1.0, 3.2, 3.0)
     #: month from which participation placements exist
