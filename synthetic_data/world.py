@@ -69,14 +69,14 @@ class Find:
         1.06, 1.06, 1.10, 1.08, 1.06, 1.02, 0.96, 0.96, 1.08, 1.00, 0.90, 0.78,
     )  # fmt: skip # January to December
     municipality_sd: float = 0.10  # sd of the log ratio between municipalities
-    recent: float = 8.0  # ratio within 6 months of a job: contacts, references
+    recent: float = 11.0  # ratio within 6 months of a job: contacts, references
 
 
 @dataclass(frozen=True)
 class Assistance:
     """WWB: rates out of it and into it."""
 
-    work: float = 0.0039  # rate to work at ratio 1
+    work: float = 0.0037  # rate to work at ratio 1
     duration: tuple[float, ...] = (1.03, 0.98, 0.98, 1.0, 0.80, 0.31, 0.215)  # on work
     position: tuple[float, ...] = (0.22, 0.45, 0.80, 1.35, 1.85)  # on work, by position 1–5
     other: float = 0.0054  # rate off benefit without work: income, assets, no information, conduct
@@ -98,7 +98,7 @@ class Work:
     """Jobs: contracts, loss, changes."""
 
     loss: float = 0.0195  # rate at ratio 1
-    tenure: tuple[float, ...] = (2.1, 2.3, 0.85, 0.78, 0.78, 0.65, 0.42)  # on loss
+    tenure: tuple[float, ...] = (2.15, 2.35, 0.68, 0.68, 0.75, 0.65, 0.42)  # on loss
     contract: tuple[float, ...] = (0.42, 1.0, 1.7, 1.5)  # on loss, by codes.CONTRACT
     type: tuple[float, ...] = (1.35, 1.0, 0.78)  # on loss, the unobserved type
     education: tuple[float, ...] = (1.15, 1.0, 0.8)
@@ -107,7 +107,7 @@ class Work:
     first: tuple[float, ...] = (0.26, 0.46, 0.21, 0.07)  # contract on leaving a benefit
     change: float = 0.007  # rate to another employer without a break
     convert: float = 0.022  # rate from temporary or agency to permanent, from 6 months on
-    pause: float = 0.024  # rate of a break between jobs for who has no permanent contract
+    pause: float = 0.026  # rate of a break between jobs for who has no permanent contract
     recall: float = 0.36  # rate back to work after such a break
     recall_months: int = 6  # months in which that rate holds
     disability: float = 0.00055  # rate to disability at moderate health; poor × 3
@@ -183,8 +183,8 @@ class Support:
     no_show: float = 0.13  # chance that a wanted start does not happen
     drop_out: float = 0.012  # rate of withdrawing during a programme
     rest: int = 4  # months between the end of a programme and the next offer
-    shortest: tuple[float, ...] = (2, 3, 5, 9, 6, 6)  # months planned
-    longest: tuple[float, ...] = (6, 9, 14, 15, 16, 20)  # months planned
+    shortest: tuple[float, ...] = (2, 3, 5, 10, 6, 6)  # months planned
+    longest: tuple[float, ...] = (6, 9, 14, 16, 16, 20)  # months planned
     #: weights of the instruments at positions 1–5
     mix: tuple[tuple[float, ...], ...] = (
         (0.1, 0.1, 0.2, 0.05, 4.0, 0.9),
