@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 #: Spells of one scheme with a gap of at most this many days are one spell.
 MAX_GAP_DAYS = 31
-#: Sampling errors allowed on top of the tolerance, in standard errors.
-STANDARD_ERRORS = 2.0
+#: Sampling errors allowed on top of the tolerance: twelve moments at 2 would raise a false alarm in
+#: every few seeds.
+STANDARD_ERRORS = 2.5
 
 _KEY = ["person", "start"]
 _FAR = date(2100, 1, 1)
@@ -48,7 +49,7 @@ def calibrate(register: Register, effects: pl.DataFrame) -> pl.DataFrame:
     pl.DataFrame
         One row a target: moment, target, simulated, n, std_error, tolerance, allowed, within,
         denominator, numerator, source, sure. `allowed` is the tolerance widened by sampling error:
-        sqrt(tolerance² + (2 standard errors)²). `simulated` and `within` are null without a case.
+        sqrt(tolerance² + (2.5 standard errors)²). `simulated` and `within` are null without a case.
     """
     counted = _moments(register) | _net_effects(effects)
     rows = []

@@ -65,15 +65,18 @@ def build_country(world: World, seed: int) -> Country:
     n = table.height
     size = table["size_class"].to_physical().to_numpy()
     weight = table["population"].to_numpy() * np.asarray(_RISK)[size]
+    share = weight / weight.sum()
     policy = generator(seed, 1).standard_normal((n, 8))
+    policy -= share @ policy  # another seed moves luck around, not the level of the country
+    region = table["region"].to_numpy().astype(np.int64) - 1
     return Country(
         table=table,
-        cumulative=np.cumsum(weight) / weight.sum(),
-        region=table["region"].to_numpy().astype(np.int64) - 1,
+        cumulative=np.cumsum(share),
+        region=region,
         find=np.exp(world.find.municipality_sd * policy[:, 0]),
         offer=np.exp(world.support.offer_municipality_sd * policy[:, 1]),
         mix=np.exp(world.support.mix_municipality_sd * policy[:, 2:]),
-        market=_market(world, seed),
+        market=_market(world, seed, np.bincount(region, share, N_REGIONS)),
     )
 
 
@@ -101,8 +104,11 @@ def _table() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row").sort("municipality")
 
 
-def _market(world: World, seed: int) -> np.ndarray:
-    """Log index = national line between Januaries + a region's level + its own slow drift."""
+def _market(world: World, seed: int, share: np.ndarray) -> np.ndarray:
+    """Log index = national line between Januaries + a region's level + its own slow drift.
+
+    Levels and drifts are taken from their mean over persons at risk (`share` by region).
+    """
     market = world.market
     national = np.interp(
         np.arange(N_MONTHS) / 12.0, np.arange(len(market.national)), market.national
@@ -113,5 +119,6 @@ def _market(world: World, seed: int) -> np.ndarray:
         drift[:, month] = (
             market.drift_memory * drift[:, month - 1] + market.drift_sd * draws[:, month]
         )
-    index: np.ndarray = np.exp(national + market.level_sd * draws[:, :1] + drift)
+    own = market.level_sd * draws[:, :1] + drift
+    index: np.ndarray = np.exp(national + own - share @ own)
     return index

@@ -47,7 +47,7 @@ class Population:
     couples: float = 0.38  # share of pairs of persons that are or may become a couple
     abroad: float = 0.03  # share of non-natives that still has to immigrate at the start
     start_disability: tuple[float, ...] = (0.025, 0.09, 0.20)  # by health; × 2 from 45
-    start_wwb: float = 0.35  # chance of WWB of the others at job-finding ratio 1; rises as it falls
+    start_wwb: float = 0.36  # chance of WWB of the others at job-finding ratio 1; rises as it falls
     start_wwb_old: float = 0.55  # ratio on it from 50 years: disability came first in the 1990s
     start_rest: tuple[float, ...] = (0.64, 0.06, 0.05)  # chances of work, WW, nug of the remainder
     start_couple: float = 0.6  # share of grown-up potential couples that is one at the start
@@ -76,10 +76,10 @@ class Find:
 class Assistance:
     """WWB: rates out of it and into it."""
 
-    work: float = 0.0037  # rate to work at ratio 1
+    work: float = 0.0036  # rate to work at ratio 1
     duration: tuple[float, ...] = (1.03, 0.98, 0.98, 1.0, 0.80, 0.31, 0.215)  # on work
     position: tuple[float, ...] = (0.22, 0.45, 0.80, 1.35, 1.85)  # on work, by position 1–5
-    other: float = 0.0054  # rate off benefit without work: income, assets, no information, conduct
+    other: float = 0.0055  # rate off benefit without work: income, assets, no information, conduct
     other_duration: tuple[float, ...] = (1.2, 1.15, 1.06, 0.95, 0.60, 0.145, 0.085)
     study: float = 0.0020  # rate back to education below 27 years
     disability: float = 0.0005  # rate to a disability scheme at moderate health; poor × 3
@@ -178,13 +178,13 @@ class Support:
     offer_health: tuple[float, ...] = (1.08, 0.85, 0.55)
     offer_lone_parent: float = 0.8
     offer_municipality_sd: float = 0.35  # sd of the log ratio between municipalities
-    mix_municipality_sd: float = 0.45  # sd of the log weight of each instrument, likewise
+    mix_municipality_sd: float = 0.30  # sd of the log weight of each instrument, likewise
     wait: tuple[float, ...] = (0.30, 0.34, 0.22, 0.14)  # chances of 0–3 months from offer to start
     no_show: float = 0.13  # chance that a wanted start does not happen
     drop_out: float = 0.012  # rate of withdrawing during a programme
     rest: int = 4  # months between the end of a programme and the next offer
-    shortest: tuple[float, ...] = (2, 3, 5, 10, 6, 6)  # months planned
-    longest: tuple[float, ...] = (6, 9, 14, 16, 16, 20)  # months planned
+    shortest: tuple[float, ...] = (2, 3, 5, 9, 6, 6)  # months planned
+    longest: tuple[float, ...] = (6, 9, 14, 17, 16, 20)  # months planned
     #: weights of the instruments at positions 1–5
     mix: tuple[tuple[float, ...], ...] = (
         (0.1, 0.1, 0.2, 0.05, 4.0, 0.9),
