@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit import registers, trajectories
-from toolkit.errors import EmptyCohortError, FollowUpWarning
+from toolkit.errors import EmptyCohortError, FollowUpWarning, OutsideCoverageError
 
 START, END = date(2004, 1, 1), date(2006, 1, 1)
 WINDOW = (date(2004, 3, 1), date(2005, 11, 15))
@@ -236,7 +236,8 @@ class Diary:
         before = [row for row in self.one["homes"] if row[1] is not None and row[1] <= when]
         if not before and not later:
             return None, None
-        emigrates = later or before[-1][2] == "emigrated"
+        last = before[-1][2] if before else None
+        emigrates = last == "emigrated" or (later and last != "moved")
         return when, "emigrated" if emigrates else "lost"
 
 
@@ -268,8 +269,7 @@ def count_one(diary, entry, end, last_rows):
         left, why = None, None
     pension = plus(one["born"], 12 * 65) if definition.pension_age else None
     sure = end + timedelta(definition.max_gap_days)
-    gone = [day for day in (died, left if why == "emigrated" else None) if day is not None]
-    if sure >= END and not any(day <= sure for day in gone):
+    if sure >= END:
         return None
     if why == "lost" and left <= sure:
         return None
@@ -306,10 +306,20 @@ def count_one(diary, entry, end, last_rows):
         "either": True if by_reason else job or (None if job is None else False),
     }[definition.to_work]
 
+    # What the sources do not cover is null, whoever it is about.
+    covered = days[0] >= START and days[-1] < END
+    if definition.to_work != "end_reason":
+        if days[0] < START or days[-1] >= jobs_end:
+            to_work, covered = None, False
+        if definition.off_benefit_at_start and days[-1] >= END:
+            to_work = None
+
     on_other = any(day in diary.other for day in days)
     studies = reason == "studies" or any(day in diary.enrolled for day in days)
     next_month = plus(after, 1)
-    if died is not None and died < next_month:
+    if not covered:
+        destination = None
+    elif died is not None and died < next_month:
         destination = "died"
     elif why == "emigrated" and left < next_month:
         destination = "emigrated"
@@ -458,6 +468,51 @@ def test_results_of_a_union_of_persons_are_the_union_of_results(one, other, defi
         for register in (together, *apart_)
     ]
     assert panel[0].equals(pl.concat(panel[1:]))
+
+
+@FEW
+@given(worlds(), worlds(), definitions())
+def test_cohorts_traits_and_counts_are_person_local(one, other, definition):
+    """What is counted by person or by month adds up over any partition of persons."""
+    together = build([*one[0], *other[0]], END)
+    parts = [build(one[0], END), build(other[0], END, first=len(one[0]))]
+    window = (date(2004, 4, 1), date(2005, 6, 1))
+
+    def each(make):
+        return make(together), [make(part) for part in parts]
+
+    def cohort(part):
+        return trajectories.inflow(part, definition, window=window, allow_empty=True).frame
+
+    def stock(part):
+        day = date(2005, 1, 31)
+        return trajectories.stock(part, definition, date=day, allow_empty=True).frame
+
+    def traits(part):
+        return trajectories.describe(by_fast_code(part, definition)[0], part)
+
+    for make in (cohort, stock, traits):
+        whole, pieces = each(make)
+        assert whole.equals(pl.concat(pieces)), make.__name__
+
+    def counts(part):
+        return trajectories.flows(part, definition, window="2004").drop("date")
+
+    whole, pieces = each(counts)
+    assert whole.equals(pieces[0] + pieces[1])
+
+    def states(part):
+        starts = part.persons.select("person", month=pl.lit(date(2004, 3, 1))).collect()
+        try:
+            found = trajectories.states_since(part, starts, months=range(6))
+        except OutsideCoverageError:  # nobody of them is ever at home
+            return {}
+        rows = found.filter(pl.col("n") > 0).select("month", "state", "n").iter_rows()
+        return {(month, state): n for month, state, n in rows}
+
+    whole, pieces = each(states)
+    cells = {cell for piece in pieces for cell in piece}
+    assert whole == {cell: sum(piece.get(cell, 0) for piece in pieces) for cell in cells}
 
 
 @FEW

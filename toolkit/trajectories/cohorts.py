@@ -11,7 +11,7 @@ import polars as pl
 from toolkit.errors import EmptyCohortError, OutsideCoverageError, check_option
 from toolkit.result import Result
 from toolkit.trajectories.benefits import benefit_coverage, coverage_of, merged_spells
-from toolkit.trajectories.calendar import Window
+from toolkit.trajectories.calendar import Window, month_index, month_start
 from toolkit.trajectories.days import (
     OPEN,
     day_number,
@@ -23,7 +23,7 @@ from toolkit.trajectories.days import (
     to_dates,
 )
 from toolkit.trajectories.destinations import destinations
-from toolkit.trajectories.leaving import leaving
+from toolkit.trajectories.leaving import leaving, people_coverage
 from toolkit.trajectories.work import work_spans
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def inflow(
             f"{definition.max_gap_days} days",
             fix="begin the window later than the coverage plus the gap, and end it within",
         )
+    _require_destinations(register, definition, period.start)
     merged, raw = _merged(register, definition)
     steps = [("benefit spells", raw), ("spells after merging", merged.height)]
     chosen = merged.filter(pl.col("start") >= period.start, pl.col("start") < period.end)
@@ -180,6 +181,7 @@ def stock(
             where=f"benefits: {known[0]} to {known[1]} (exclusive)",
             fix="choose a day inside it",
         )
+    _require_destinations(register, definition, date)
     merged, raw = _merged(register, definition)
     steps = [("benefit spells", raw), ("spells after merging", merged.height)]
     chosen = merged.filter(
@@ -269,14 +271,34 @@ def _follow(
     )
 
 
+def _deciding(register: Register, jobs: tuple[date, date] | None) -> list[tuple[date, date]]:
+    """Return the periods of the sources, beside benefits, that destinations come from."""
+    found = (jobs, coverage_of(register, "enrolments"))
+    return [*(c for c in found if c is not None), *people_coverage(register)]
+
+
+def _require_destinations(register: Register, definition: Definition, first: date) -> None:
+    """Raise when exits are followed from before their destination can be seen in some source.
+
+    Their cause would be null, and an estimator would take them for censored.
+    """
+    needed = month_start(month_index(first) + definition.month_after)
+    for begin, _ in _deciding(register, coverage_of(register, "jobs")):
+        if begin > needed:
+            raise OutsideCoverageError(
+                f"Where exits from {first} on lead cannot be seen: a source begins on {begin}",
+                where=f"needed from {needed}",
+                fix="begin later, or leave the source out of 'coverage' to follow exits without it",
+            )
+
+
 def _last_known_exit(
     register: Register, definition: Definition, jobs: tuple[date, date] | None
 ) -> int:
     """First day on which an exit could not be confirmed, or its destination not be observed."""
     known = benefit_coverage(register, definition.schemes)
     limit = day_number(known[1]) - definition.max_gap_days
-    needed = [known] + [c for c in (jobs, coverage_of(register, "enrolments")) if c is not None]
-    for _, last in needed:
+    for _, last in [known, *_deciding(register, jobs)]:
         # The month after the exit month must be covered whole.
         first_unseen = months(np.array([day_number(last)], np.int64))
         exits_before = first_days(first_unseen - definition.month_after)[0]

@@ -44,7 +44,8 @@ def describe(
 
         ``with_programme``
             a programme started in the `programme_months` months before the exit (or on its day), or
-            one was running on it; null when none is seen and the programmes do not cover that time.
+            one was running on it; null when the programmes do not cover all of that time, also
+            where one is seen: else those would be the only ones known.
         ``instrument``, ``target_group``
             of the last such programme to start.
 
@@ -111,7 +112,7 @@ def _with_programme(frame: pl.DataFrame, register: Register, back: int) -> pl.Da
     return (
         frame.with_columns(_has=pl.Series(has))
         .with_row_index("_row")
-        .with_columns(with_programme=pl.when(pl.col("_has") | seen).then("_has"))
+        .with_columns(with_programme=pl.when(seen).then("_has"))
         .join(found, on="_row", how="left", maintain_order="left")
         .drop("_row", "_has")
     )

@@ -8,8 +8,10 @@
 6. studies: enrolled in that month, or the benefit ended for studies.
 7. other.
 
-Death, emigration and pension age are known whatever the jobs cover; the rest is null unless jobs
-and benefits (and enrolments, where the register has them) are observed for the whole month.
+A destination is null unless every source that decides it covers the whole month: benefits, jobs
+(but where the end reason alone says what is work), and enrolments, persons and residences where the
+register has them. That holds for the dead too, who are known without jobs: else they would be all
+that is left of the exits at the end of the data.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ import polars as pl
 
 from toolkit.trajectories.benefits import coverage_of, one_of, scheme_spells
 from toolkit.trajectories.days import day_number, first_days
+from toolkit.trajectories.leaving import people_coverage
 from toolkit.trajectories.work import Spans, no_spans, person_spans
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     from numpy.typing import NDArray
@@ -113,9 +117,15 @@ def destinations(
         job = job.but_not(held(own_spans(register, definition), benefits))
     reason = _is_one_of(end_reason, definition.work_end_reasons)
     to_work = {"job": job, "end_reason": reason, "either": job | reason}[definition.to_work]
+    enrolments = coverage_of(register, "enrolments")
+    needed = [] if definition.to_work == "end_reason" else [coverage_of(register, "jobs")]
+    if definition.off_benefit_at_start and definition.to_work != "end_reason":
+        needed.append(benefits)
+    to_work = Known(to_work.yes, to_work.seen & _covered(needed, first, until))
+    needed += [benefits, *people_coverage(register)]
+    needed += [] if enrolments is None else [enrolments]
     other = held(_other_benefits(register, definition), benefits)
     studies = _is_one_of(end_reason, ("studies",))
-    enrolments = coverage_of(register, "enrolments")
     if enrolments is None:
         notes.append("No enrolments: 'studies' is known from end reasons only.")
     else:
@@ -132,7 +142,20 @@ def destinations(
     code[(left.pension < until) | aged] = DESTINATIONS.index("pension")
     code[left.emigrated < until] = DESTINATIONS.index("emigrated")
     code[left.died < until] = DESTINATIONS.index("died")
+    code[~_covered(needed, first, until)] = null
     return to_work.series(), enum_of(code, DESTINATION_TYPE), notes
+
+
+def _covered(
+    sources: Iterable[tuple[date, date] | None], first: IntArray, until: IntArray
+) -> BoolArray:
+    """Return which periods `[first, until)` all sources cover; None covers nothing."""
+    out = np.ones(len(first), bool)
+    for source in sources:
+        if source is None:
+            return np.zeros(len(first), bool)
+        out &= (first >= day_number(source[0])) & (until <= day_number(source[1]))
+    return out
 
 
 def enum_of(code: NDArray[np.uint8], dtype: pl.Enum) -> pl.Series:

@@ -395,7 +395,8 @@ def _not_observed(
             else ("observed_until_jobs", jobs[1] if jobs else None)
         )
         missing = frame.filter(pl.col(name).is_null())
-        left = missing.filter(pl.col(until) < end) if end is not None else missing.clear()
+        gone = (pl.col(until) < end) & pl.col("left_because").is_not_null()
+        left = missing.filter(gone) if end is not None else missing.clear()
         counts: dict[str, Any] = {
             str(why): n
             for why, n in left["left_because"]

@@ -164,7 +164,7 @@ def exits(
 
     # Until this day a new start would make the end an interruption.
     sure = end[at] + definition.max_gap_days
-    keep = (sure < day_number(known[1])) | (np.minimum(left.died, left.emigrated) <= sure)
+    keep = sure < day_number(known[1])  # also of who died: else only those would be kept
     steps.append(("no new start within the gap can be unseen", int(keep.sum())))
     keep &= left.lost > sure
     steps.append(("not lost from the register by then", int(keep.sum())))
@@ -270,7 +270,7 @@ def _left_because(left: Leaving, data_end: int) -> pl.Series:
     code = np.full(len(first), 3, np.uint8)
     for number, days in ((2, left.pension), (1, left.emigrated), (0, left.died)):
         code[days == first] = number
-    code[first >= data_end] = len(LEFT_TYPE.categories)
+    code[first >= min(data_end, left.unseen)] = len(LEFT_TYPE.categories)
     return enum_of(code, LEFT_TYPE)
 
 

@@ -40,7 +40,8 @@ def flows(
         One row a month: date (its first day); inflow (spells that start in it); outflow (first
         days off benefit in it); stock (spells that hold on its last day). Inflow is null in months
         before `max_gap_days` of data, where a start may be an interruption's end; outflow and
-        stock are null where the data end too early to tell an exit from an interruption.
+        stock are null in months before the data, and where these end too early to tell an exit
+        from an interruption.
     """
     period = Window.of(window)
     first, last = benefit_coverage(register, definition.schemes)
@@ -54,11 +55,14 @@ def flows(
     ended = _by_month(spells["end"].drop_nulls(), "outflow")
     low = min(period.month_range.start, month_index(first))
     months = pl.DataFrame({"month": pl.Series(range(low, period.month_range.stop), dtype=pl.Int64)})
-    before = spells.filter(month_index(pl.col("start")) < low).height
+    before = spells.filter(
+        month_index(pl.col("start")) < low,
+        pl.col("end").is_null() | (month_index(pl.col("end")) >= low),
+    ).height
     gap = pl.duration(days=definition.max_gap_days)
     past = pl.col("date").dt.offset_by("1mo")
-    known_in = pl.col("date") >= pl.lit(first) + gap
-    known_out = past + gap <= pl.lit(last)
+    known_in = pl.col("date") > pl.lit(first) + gap
+    known_out = (pl.col("date") >= pl.lit(first)) & (past + gap <= pl.lit(last))
     return (
         months.join(begun, on="month", how="left")
         .join(ended, on="month", how="left")

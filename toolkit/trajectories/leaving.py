@@ -15,6 +15,8 @@ from toolkit.trajectories.keys import SHIFT, last_at_or_before, pack
 from toolkit.trajectories.spells import merge_frame
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from toolkit.registers import Register
     from toolkit.trajectories.days import IntArray
 
@@ -27,23 +29,33 @@ class Leaving:
     ----------
     died, emigrated, lost, pension : ndarray of int64, shape (n,)
         First day of being dead, abroad, out of the register, of pension age.
+    unseen : int
+        First day on which persons or residences are not covered: nobody is known to be there.
     """
 
     died: IntArray
     emigrated: IntArray
     lost: IntArray
     pension: IntArray
+    unseen: int = OPEN
 
     def __getitem__(self, rows: IntArray) -> Leaving:
         """Return the chosen rows."""
-        return Leaving(self.died[rows], self.emigrated[rows], self.lost[rows], self.pension[rows])
+        return Leaving(
+            self.died[rows],
+            self.emigrated[rows],
+            self.lost[rows],
+            self.pension[rows],
+            self.unseen,
+        )
 
     @property
     def first(self) -> IntArray:
         """First day on which the person is no longer seen, for whatever reason."""
-        return np.minimum(
+        stays = np.minimum(
             np.minimum(self.died, self.emigrated), np.minimum(self.lost, self.pension)
         )
+        return np.minimum(stays, self.unseen)
 
 
 def leaving(
@@ -52,9 +64,9 @@ def leaving(
     """Return when persons, each followed from a day on, are no longer seen.
 
     A stay outside the residences counts as emigration from its first day on (the day itself for who
-    is abroad then), unless the residence ended for another reason than emigration and no residence
-    follows: that person is lost from the register. Without residences nobody leaves. Who dies did
-    not also emigrate on that day or later.
+    is abroad then), unless the residence before it ended in a move, or for any reason but
+    emigration while no residence follows: that person is lost from the register. Without residences
+    nobody leaves. Who dies did not also emigrate on that day or later.
 
     Parameters
     ----------
@@ -71,7 +83,14 @@ def leaving(
         np.where(emigrated >= died, OPEN, emigrated),
         np.where(lost >= died, OPEN, lost),
         pension,
+        min((day_number(covered[1]) for covered in people_coverage(register)), default=OPEN),
     )
+
+
+def people_coverage(register: Register) -> list[tuple[date, date]]:
+    """Return the periods of the sources that say who is there: persons and residences."""
+    found = (coverage_of(register, source) for source in ("persons", "residences"))
+    return [covered for covered in found if covered is not None]
 
 
 def _from_persons(
@@ -119,6 +138,7 @@ def _from_residences(
     start = pack(homes["person"], day_numbers(homes["start"])).to_numpy()
     end = numbers(homes["end"], open_end=True)
     emigrates = (homes["end_reason"] == "emigrated").fill_null(value=False).to_numpy()
+    moves = (homes["end_reason"] == "moved").fill_null(value=False).to_numpy()
     # Before the residences were delivered nobody is known to be abroad.
     at = last_at_or_before(start, (person << SHIFT) + np.maximum(day, day_number(covered[0])))
     here = (at >= 0) & (who[at] == person)
@@ -126,5 +146,5 @@ def _from_residences(
     # A person whose first residence starts later is abroad until then; unknown persons never leave.
     leaves = np.where(here, np.maximum(end[at], np.where(end[at] < OPEN, day, 0)), OPEN)
     leaves = np.where(~here & comes_back, day, leaves)
-    abroad = comes_back | (here & emigrates[at])
+    abroad = (comes_back & ~(here & moves[at])) | (here & emigrates[at])
     return np.where(abroad, leaves, OPEN), np.where(abroad, OPEN, leaves)

@@ -117,7 +117,8 @@ def panel_parts(
     covered = {
         source: coverage_of(register, source)
         for source in (
-            "benefits", "jobs", "registrations", "enrolments", "residences", "programmes",
+            "benefits", "jobs", "registrations", "enrolments", "residences", "persons",
+            "programmes",
         )
     }  # fmt: skip
     grid = _Grid(month_index(period.start), period.months)
@@ -145,8 +146,6 @@ class _Tables:
 
     people: pl.DataFrame
     spells: Mapping[str, tuple[IntArray, IntArray, IntArray]]
-    #: End of the last residence that ended in something else than emigration, by person.
-    lost: tuple[IntArray, IntArray]
 
 
 def _tables(
@@ -179,9 +178,18 @@ def _tables(
     work = work_spans(part, definition)
     mask = (1 << SHIFT) - 1
     homes = kept(part.residences.select("person", "start", "end", "end_reason")).collect()
-    last = homes.sort("person", "start").unique("person", keep="last", maintain_order=True)
-    gone = last.filter(
-        pl.col("end").is_not_null() & (pl.col("end_reason") != "emigrated").fill_null(value=True)
+    back = pl.col("start").shift(-1).over("person")
+    unknown = (
+        pl.when(back.is_null())
+        .then((pl.col("end_reason") != "emigrated").fill_null(value=True))
+        .otherwise(
+            (pl.col("end_reason") == "moved").fill_null(value=False) & (back > pl.col("end"))
+        )
+    )
+    gone = (
+        homes.sort("person", "start")
+        .with_columns(_back=back, _lost=unknown)
+        .filter("_lost", pl.col("end").is_not_null())
     )
     subsidised = one_of("kind", _SUBSIDISED)
     regular = one_of("kind", definition.work_kinds) & ~subsidised
@@ -197,9 +205,12 @@ def _tables(
         "registered": numbered(part.registrations),
         "enrolled": numbered(part.enrolments),
         "home": numbered(part.residences),
+        "lost": (
+            gone["person"].to_numpy(), numbers(gone["end"]), numbers(gone["_back"], open_end=True)
+        ),
         "programme": numbered(part.programmes.filter(pl.col("start").is_not_null())),
     }  # fmt: skip
-    return _Tables(people, spells, (gone["person"].to_numpy(), months(numbers(gone["end"]))))
+    return _Tables(people, spells)
 
 
 @dataclass(frozen=True)
@@ -253,14 +264,16 @@ def _block(
     covered: Mapping[str, tuple[date, date] | None],
 ) -> pl.DataFrame:
     held = {
-        name: grid.fill(spells, people) for name, spells in tables.spells.items() if name != "home"
+        name: grid.fill(spells, people)
+        for name, spells in tables.spells.items()
+        if name not in {"home", "lost"}
     }
     month = np.arange(grid.first, grid.first + grid.length)
     dead = month >= _month_column(tables.people["died"][rows])[:, None]
     pension = month >= _month_column(tables.people["pension"][rows])[:, None]
     abroad, lost = _away(tables, people, grid, covered["residences"])
     known = np.ones(grid.length, bool)
-    for source in ("benefits", "jobs", "registrations", "enrolments", "residences"):
+    for source in ("benefits", "jobs", "registrations", "enrolments", "residences", "persons"):
         if covered[source] is not None or source in {"benefits", "jobs"}:
             known &= grid.covered(covered[source])
 
@@ -279,10 +292,10 @@ def _block(
     ):
         code[where] = STATES.index(name)
     null = len(STATES)
-    code[:, ~known] = null
     code[lost] = null
     code[abroad] = STATES.index("emigrated")
     code[dead] = STATES.index("dead")
+    code[:, ~known] = null  # the dead too: else they would be all that is seen
     there = ~(dead | abroad | lost)
 
     def flag(name: str, source: str) -> pl.Series:
@@ -320,12 +333,7 @@ def _away(
     spells = tables.spells["home"]
     has_any = np.isin(people, spells[0])
     out = ~grid.fill(spells, people, at_end=True) & has_any[:, None] & grid.covered(covered)
-    who, end = tables.lost
-    if not len(who):
-        return out, nobody
-    at = np.minimum(np.searchsorted(who, people), len(who) - 1)
-    from_month = np.where(who[at] == people, end[at], OPEN)
-    lost = out & (np.arange(grid.first, grid.first + grid.length) >= from_month[:, None])
+    lost = out & grid.fill(tables.spells["lost"], people, at_end=True)
     return out & ~lost, lost
 
 

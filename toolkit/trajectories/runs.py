@@ -30,7 +30,8 @@ def runs(sequences: Sequences, states: Sequence[str]) -> pl.DataFrame:
         One row a run: person, start (first month), entry_observed (false when the run holds in the
         person's first observed month, or after an unobserved one: it may have begun earlier),
         time (months), cause (the state that followed; null when the panel ends or is not observed
-        there: censored).
+        there: censored). A censored run is known to last one month less than its months seen: it
+        may have ended with the last of them, as an end in that month stands at that time.
 
     Raises
     ------
@@ -68,6 +69,7 @@ def runs(sequences: Sequences, states: Sequence[str]) -> pl.DataFrame:
             time=(month_index(pl.col("month").last()) - month_index(pl.col("month").first()) + 1),
             cause=pl.col("_after").last(),
         )
+        .with_columns(time=pl.col("time") - pl.col("cause").is_null())
         .drop("_run")
     )
     if found.height == 0:

@@ -299,7 +299,16 @@ def _register(
     tables = {"benefits": benefits, "jobs": jobs, "enrolments": enrolments}
     if months["state"].null_count():
         seen = pl.when(pl.col("state").is_not_null()).then(pl.lit("seen"))
-        tables["residences"] = _spells(months.with_columns(state=seen), window).select(
+        there = _spells(months.with_columns(state=seen), window)
+        # Who is not seen from the start was lost before it.
+        late = months.group_by("person").agg(pl.col("state").sort_by("month").first())
+        before = late.filter(pl.col("state").is_null()).select(
+            "person",
+            start=pl.lit(window.start).dt.offset_by("-1mo"),
+            end=pl.lit(window.start),
+            state=pl.lit("seen"),
+        )
+        tables["residences"] = pl.concat([before, there]).sort("person", "start").select(
             "person", "start", "end", municipality=pl.lit(""),
             # Moved out of sight: lost, not emigrated.
             end_reason=pl.when(pl.col("end").is_not_null()).then(pl.lit("moved")),
