@@ -263,3 +263,80 @@ def test_sampling_weights_in_the_logrank_are_a_random_draw():
     test = survival.logrank(frame, time="t", event="e", by="g", weights="w", weight_type="sampling")
     score = 5 - Fraction(first, total) * 5
     assert test.statistic == pytest.approx(float(score**2 / variance))
+
+
+SKEW = pl.DataFrame(
+    {
+        "t": [1, 2, 3, 4, 5, 1, 2, 3, 4, 6],
+        "e": [1, 1, 0, 1, 1, 1, 0, 1, 1, 0],
+        "g": [1] * 5 + [2] * 5,
+    }
+)
+
+
+def logrank_by_hand(frame):
+    """Return the log-rank χ² of groups 1 and 2 in exact fractions."""
+    rows = frame.rows(named=True)
+    score = variance = Fraction(0)
+    for time in {row["t"] for row in rows if row["e"]}:
+        n, first = (
+            sum(row["w"] for row in rows if row["t"] >= time and row["g"] in groups)
+            for groups in ({1, 2}, {1})
+        )
+        d, own = (
+            sum(row["w"] for row in rows if row["t"] == time and row["e"] and row["g"] in groups)
+            for groups in ({1, 2}, {1})
+        )
+        p = Fraction(first, n)
+        score += own - d * p
+        variance += Fraction(d * (n - d), n - 1) * p * (1 - p) if n > 1 else 0
+    return float(score**2 / variance)
+
+
+@pytest.mark.parametrize("large", [1, 10**8, 10**12])
+def test_logrank_of_a_few_beside_very_many(large):
+    frame = SKEW.with_columns(w=pl.when(pl.col("g") == 2).then(large).otherwise(1))
+    test = survival.logrank(frame, time="t", event="e", by="g", weights="w")
+    assert test.df == 1
+    assert test.statistic == pytest.approx(logrank_by_hand(frame), rel=1e-12)
+
+
+@pytest.mark.parametrize("large", [10**9, 10**12])
+def test_one_huge_weight_that_leaves_early_does_not_hide_the_rest(large):
+    frame = SKEW.with_columns(w=pl.Series([1] * 5 + [large] + [1] * 4))
+    test = survival.logrank(frame, time="t", event="e", by="g", weights="w")
+    assert test.df == 1
+    assert test.statistic == pytest.approx(logrank_by_hand(frame), rel=1e-9)
+    curve = survival.kaplan_meier(frame, time="t", event="e", weights="w")
+    assert curve.at(3)["n_risk"].item() == 6
+
+
+@pytest.mark.parametrize("entry", [None, "come"])
+@pytest.mark.parametrize("unit", [1e-12, 1e12])
+def test_the_unit_of_sampling_weights_does_not_matter(unit, entry):
+    frame = SKEW.with_columns(
+        w=pl.Series([1.0, 2.0, 1.0, 1.0, 0.5, 1.0, 3.0, 1.0, 1.0, 1.0]),
+        come=pl.Series([0, 0, 2, 1, 0] * 2),
+    )
+    options = {"time": "t", "event": "e", "weights": "w", "weight_type": "sampling", "entry": entry}
+    one, other = (
+        (
+            survival.logrank(data, by="g", **options).statistic,
+            *survival.kaplan_meier(data, **options).at([2, 4])["std_error"],
+        )
+        for data in (frame, frame.with_columns(pl.col("w") * unit))
+    )
+    assert other == pytest.approx(one, rel=1e-9)
+
+
+def test_rows_of_weight_zero_change_nothing_wherever_they_stand():
+    frame = SKEW.with_columns(w=pl.Series([1.0, 2.0, 1.0, 1.0, 0.5, 1.0, 3.0, 1.0, 1.0, 1.0]))
+    more = pl.concat([frame, frame.with_columns(w=0.0)])  # the same times: the same cells
+    for kind in ("frequency", "sampling"):
+        tests = [
+            survival.logrank(data, time="t", event="e", by="g", weights="w", weight_type=kind)
+            for data in (frame, more)
+        ]
+        assert tests[0].statistic == pytest.approx(tests[1].statistic)
+        assert [test.meta["n"] for test in tests] == [10, 10]
+    assert tests[1].meta["dropped"] == {"weight is zero": 10}

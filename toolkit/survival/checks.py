@@ -17,6 +17,9 @@ from toolkit.frames import require_at_least, require_no_nulls, require_rows, row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: Text that looks like a code for censored; taken for a cause it would give wrong curves.
+_BLANK = ["", "0"]
+
 
 def check_time_type(name: str, dtype: pl.DataType) -> None:
     """Raise unless a time, entry or weight column is a number."""
@@ -82,12 +85,19 @@ def _check_events(found: pl.Series, data: pl.LazyFrame, name: str, *, competing:
         if found.dtype.is_float():
             if found.is_nan().any():
                 require_no_nulls(data.filter(pl.col(name).is_not_null()).collect(), name)
-            odd = found.filter(found != found.round())
+            odd = found.filter(~((found == found.round()) & (found.abs() < 2**53)))
             if len(odd):
                 raise UnknownCodeError(
                     f"Event {name!r} holds {odd[0]!r}, which is no cause",
                     fix="code causes as whole numbers or strings, 0 or null for censored",
                 )
+        if found.dtype == pl.String and found.is_in(_BLANK).any():
+            _, where = rows_where(data.collect(), pl.col(name).cast(pl.String).is_in(_BLANK))
+            raise UnknownCodeError(
+                f"Event {name!r} holds '' or '0' as text, which is no name of a cause",
+                where=where,
+                fix="make it null where that means censored, else give the cause a name",
+            )
         if found.dtype.is_numeric() and bool((found < 0).any()):
             _, where = rows_where(data.collect(), pl.col(name) < 0)
             raise UnknownCodeError(
@@ -100,9 +110,9 @@ def _check_events(found: pl.Series, data: pl.LazyFrame, name: str, *, competing:
         require_no_nulls(data.collect(), name)
     if found.dtype == pl.Boolean:
         return
-    odd = found.filter(~found.is_in([0, 1])).unique().sort()
+    odd = found.filter((found != 0) & (found != 1)).unique().sort()
     if len(odd):
-        _, where = rows_where(data.collect(), ~pl.col(name).is_in([0, 1]))
+        _, where = rows_where(data.collect(), (pl.col(name) != 0) & (pl.col(name) != 1))
         listed = ", ".join(str(value) for value in odd.head(3))
         raise UnknownCodeError(
             f"Event {name!r} holds other values than 0 and 1: {listed}",

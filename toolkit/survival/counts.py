@@ -45,7 +45,7 @@ class Cells:
     event : (C,) array
         0 = censored, k = the k-th cause.
     rows : (C,) array
-        Rows of the data in the cell.
+        Rows of the data in the cell, without those of weight 0.
     n : (C,) array
         Sum of the weights; the rows themselves without weights.
     n_squared : (C,) array
@@ -207,6 +207,7 @@ def _to_cells(
     zero_weight = 0
     if weighted:
         zero_weight = int(counted["zero"].sum())
+        counted = counted.with_columns(rows=pl.col("rows") - pl.col("zero"))
         counted = counted.filter(pl.col("n") > 0)
     else:
         counted = counted.with_columns(n=pl.col("rows").cast(pl.Float64))
@@ -248,7 +249,9 @@ def _number_causes(event: pl.Series, *, competing: bool) -> tuple[pl.Series, NDA
     if event.dtype.is_float():
         event = event.cast(pl.Int64)
     happened = event.drop_nulls()
-    if event.dtype != pl.String:
+    if event.dtype == pl.Boolean:
+        happened = happened.filter(happened)
+    elif event.dtype != pl.String:
         happened = happened.filter(happened != 0)
     causes = happened.unique().sort().alias("cause")
     number = pl.Series(range(1, len(causes) + 1), dtype=pl.Int64)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+#: A name no column of the user's has.
+_ROW = "\0row"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Moments:
@@ -114,6 +117,6 @@ def line_up(table: RiskTable, by: list[str], strata: list[str]) -> Moments:
 def _numbers(groups: pl.DataFrame, known: pl.DataFrame, names: list[str]) -> Ints:
     """Return the row of `known` that each row of `groups` equals."""
     numbered = groups.select(names).join(
-        known.with_row_index("row number"), on=names, how="left", maintain_order="left"
+        known.with_row_index(_ROW), on=names, how="left", maintain_order="left"
     )
-    return numbered["row number"].to_numpy().astype(np.int64)
+    return numbered[_ROW].to_numpy().astype(np.int64)

@@ -22,8 +22,7 @@ def logrank_variance(share: Floats, *, n: Floats, d: Floats) -> Floats:
     cannot vary.
     """
     spread = np.where(n > 1, d * (n - d) / np.where(n > 1, n - 1, 1), 0.0)
-    variance: Floats = np.diag(share.T @ spread) - share.T @ (spread[:, None] * share)
-    return variance
+    return _singular(-share.T @ (spread[:, None] * share))
 
 
 def drawing_variance(*, share: Floats, n: Floats, d: Floats, squares: Floats) -> Floats:
@@ -35,8 +34,7 @@ def drawing_variance(*, share: Floats, n: Floats, d: Floats, squares: Floats) ->
     spread = np.where(n > 1, d * (n - d) / (n * np.where(n > 1, n - 1, 1)), 0.0)
     cross = share.T @ (spread[:, None] * squares)
     both = share.T @ ((spread * squares.sum(axis=1))[:, None] * share)
-    variance: Floats = np.diag(squares.T @ spread) - cross - cross.T + both
-    return variance
+    return _singular(both - cross - cross.T)
 
 
 def gray_scores(
@@ -101,7 +99,17 @@ def gray_scores(
         for spread, moved in ((own_spread[:, [r]], by_own), (other_spread[:, [r]], by_other)):
             some = spread[:, 0] != 0  # may be negative: the correction for ties can exceed 1
             variance += moved[some].T @ (spread[some] * moved[some])
-    return expected, variance
+    return expected, _singular(variance)
+
+
+def _singular(variance: Floats) -> Floats:
+    """Fill the diagonal in from the rest of a row, which adds up to 0.
+
+    Beside a group that is nearly the whole risk set, 1 - share would be rounding only.
+    """
+    np.fill_diagonal(variance, 0.0)
+    np.fill_diagonal(variance, -variance.sum(axis=1))
+    return variance
 
 
 def quadratic_form(score: Floats, variance: Floats) -> tuple[float, int]:
@@ -112,7 +120,7 @@ def quadratic_form(score: Floats, variance: Floats) -> tuple[float, int]:
     is judged, so that a group of ten beside one of a million counts.
     """
     scale = np.sqrt(np.maximum(np.diag(variance), 0.0))
-    used = scale > 1e-12 * max(float(scale.max()), 1.0)
+    used = scale > 1e-12 * float(scale.max())
     if not used.any():
         return 0.0, 0
     standard = variance[np.ix_(used, used)] / np.outer(scale[used], scale[used])

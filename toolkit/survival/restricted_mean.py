@@ -28,7 +28,11 @@ def restricted_mean(
     Moeschberger 2003, eq. 4.5.2); a time at which the curve falls to 0 has A = 0 and adds nothing.
     With `robust` it is the infinitesimal jackknife's.
     """
-    if not np.isfinite(horizon) or horizon <= 0:
+    try:
+        usable = bool(np.isfinite(horizon)) and horizon > 0
+    except TypeError:  # no number at all
+        usable = False
+    if not usable:
         raise CallError(f"horizon={horizon!r} is not a time above 0", fix="for instance rmst(12)")
     last = table.first[1:] - 1
     known = (table.time[last] >= horizon) | (survival[last] <= 0)

@@ -91,13 +91,14 @@ class RiskTable:
 
     def at_risk(self, group: Ints, time: NDArray[Any]) -> Floats:
         """Return how many are at risk just before each (group, time)."""
+        if self.entered is None:  # those of the next time: nothing to subtract, nothing to round
+            row = Steps(self.group, self.time).last(group, time, including=False) + 1
+            row = np.maximum(row, self.first[group])
+            return np.where(row < self.first[group + 1], np.append(self.n_risk, 0.0)[row], 0.0)
         left = self.n_event.sum(axis=1) + self.n_censor
         gone = _total_before(self.group, self.time, left, group, time)
-        if self.entered is None:
-            there = np.add.reduceat(left, self.first[:-1])[group]
-        else:
-            there = _total_before(*self.entered, group, time)
-        return np.where(np.abs(there - gone) < 1e-9 * np.maximum(there, 1), 0.0, there - gone)
+        there = _total_before(*self.entered, group, time)
+        return np.where(np.abs(there - gone) < 1e-10 * there, 0.0, there - gone)
 
 
 def make_risk_table(
@@ -172,7 +173,7 @@ def _risk_with_entry(
     risk = still - late
     # with fractional weights the difference is only equal to those who leave up to rounding;
     # a risk set that leaves as a whole must give a survival of exactly 0
-    return np.where(np.abs(risk - leaving) < 1e-10 * np.maximum(still, 1), leaving, risk)
+    return np.where(np.abs(risk - leaving) < 1e-10 * still, leaving, risk)
 
 
 def _total_before(
