@@ -7,6 +7,7 @@ The exit codes are those of the command line: 2 wrong call, 3 input refused, 4 c
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
 
@@ -38,7 +39,8 @@ class ToolkitError(Exception):
             parts.append(f"Where: {where.rstrip('.')}")
         if fix:
             parts.append(f"What to do: {fix.rstrip('.')}")
-        super().__init__(". ".join(parts) + ".")
+        text = ". ".join(parts)
+        super().__init__(text if text.endswith("?") else f"{text}.")
 
 
 class CallError(ToolkitError, ValueError):
@@ -127,6 +129,19 @@ class FollowUpWarning(ToolkitWarning):
     """Part of a cohort is not observed up to the horizon: those outcomes are null, not 'no'."""
 
 
+#: What may be a key in a text that should hold none: many digits, or a long hash.
+_KEY = re.compile(r"\d{5,}|(?=\w*\d)\w{16,}")
+
+
+def masked(text: str) -> str:
+    """Return `text` with everything that looks like a key replaced by as many `#`.
+
+    For values and names that come out of a file: its columns may have been shifted, or its header
+    may be its first row.
+    """
+    return _KEY.sub(lambda found: "#" * len(found.group()), text)
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that looks most like `name`, or None."""
     by_lower = {k.lower(): k for k in known}
@@ -138,8 +153,8 @@ def unknown_column(
     name: str, known: Sequence[str], *, where: str = "the data"
 ) -> UnknownColumnError:
     """Build the error for a column that is not there, with the nearest name."""
-    hint = nearest(name, known)
-    listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    hint = nearest(str(name), known)
+    listed = masked(", ".join(known[:12])) + (", …" if len(known) > 12 else "")
     fix = f"did you mean {hint!r}?" if hint else "name one of the columns there"
     return UnknownColumnError(
         f"Column {name!r} does not exist", where=f"{where} (columns: {listed})", fix=fix

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from toolkit.errors import (
+    CallError,
     EmptyCohortError,
     MissingValueError,
     NegativeTimeError,
@@ -33,7 +35,17 @@ def to_lazy(data: Any) -> pl.LazyFrame:
             f"A {type(data).__name__} is not a data frame",
             fix="pass a polars, pandas or pyarrow frame",
         ) from error
+    except nw.exceptions.DuplicateError as error:
+        raise WrongTypeError(
+            "Two columns of the data have the same name", fix="rename or drop one of them"
+        ) from error
     eager = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    odd = [name for name in eager.columns if not isinstance(name, str)]
+    if odd:
+        raise WrongTypeError(
+            f"The data has {len(odd):,} columns whose names are no text, as {odd[0]!r}",
+            fix="rename them: data.columns = data.columns.astype(str)",
+        )
     return pl.DataFrame([_to_series(column) for column in eager.iter_columns()]).lazy()
 
 
@@ -42,7 +54,13 @@ def _to_series(column: Any) -> pl.Series:
     values, missing = column.to_numpy(), column.is_null().to_numpy()
     if values.dtype == object:
         known = [None if gone else value for value, gone in zip(values, missing, strict=True)]
-        return pl.Series(column.name, known)
+        try:
+            return pl.Series(column.name, known)
+        except (TypeError, pl.exceptions.PolarsError):
+            if all(isinstance(value, (int, float)) for value in known if value is not None):
+                return pl.Series(column.name, known, dtype=pl.Float64, strict=False)
+            # of mixed kinds: the checks refuse it where it is used (and show no value of it)
+            return pl.Series(column.name, known, dtype=pl.Object)
     series = pl.Series(column.name, values)
     if not missing.any():
         return series
@@ -60,7 +78,14 @@ def as_columns(by: str | Sequence[str] | None) -> list[str]:
     """Return the names in `by` as a list: None is no column, a string is one."""
     if by is None:
         return []
-    return [by] if isinstance(by, str) else list(by)
+    names = [by] if isinstance(by, str) else list(by) if isinstance(by, Iterable) else [by]
+    for name in names:
+        if not isinstance(name, str):
+            raise CallError(
+                f"Columns are named by strings, not by a value of type {type(name).__name__}",
+                fix="for instance by='sex' or by=['sex', 'region']",
+            )
+    return names
 
 
 def require_columns(

@@ -1,5 +1,7 @@
 """What the survival estimators refuse, and with which words; and what they accept."""
 
+import traceback
+
 import polars as pl
 import pytest
 
@@ -120,6 +122,15 @@ REFUSED = [
     ),
     ("interval", {"conf_type": "loglog"}, GOOD, errors.UnknownOptionError, "'log-log'"),
     ("level", {"conf_level": 95}, GOOD, errors.CallError, "0.95"),
+    ("column by number", {"time": 5}, GOOD, errors.UnknownColumnError, "5"),
+    ("group by expression", {"by": pl.col("sex")}, GOOD, errors.CallError, "by strings"),
+    (
+        "32-bit event",
+        {},
+        put("left", 1, 2, 1, 1, 0, dtype=pl.Float32),
+        errors.UnknownCodeError,
+        "2",
+    ),
     ("weight type", {"weight_type": "robust"}, GOOD, errors.UnknownOptionError, "sampling"),
 ]
 
@@ -142,6 +153,9 @@ def test_refused(options, frame, error, says, lazy):
     [
         (put("to", 1, -1, 2, 0, 0), "negative code"),
         (put("to", 1.5, 0.0, 2.0, 0.0, 0.0), "1.5"),
+        (put("to", 1.0, float("inf"), 2.0, 0.0, 0.0), "inf"),
+        (put("to", "1", "0", "2", None, None), "no name of a cause"),
+        (put("to", "work", "", "study", None, None), "rows 1"),
         (put("to", *[None] * 5, dtype=pl.String), "had an event"),
         (put("to", *[0] * 5), "had an event"),
     ],
@@ -176,6 +190,12 @@ def test_rank_tests_need_groups_that_meet():
         survival.logrank(apart, time="months", event="left", by="sex", strata="apart")
 
 
+@pytest.mark.parametrize("horizon", [0, -1, float("nan"), "12"])
+def test_rmst_refuses(horizon):
+    with pytest.raises(errors.CallError, match="time above 0"):
+        km().rmst(horizon)
+
+
 @pytest.mark.parametrize("times", [[], -1, [3, float("nan")], float("inf")])
 def test_at_refuses(times):
     with pytest.raises(errors.CallError if times == [] else errors.NegativeTimeError):
@@ -203,6 +223,41 @@ def test_pandas_is_welcome():
     assert cif(theirs).tidy().equals(cif().tidy())
     with pytest.raises(errors.MissingValueError, match="rows 1"):
         km(theirs.assign(months=[3, None, 4, 1, 5]))
+
+
+def test_a_pandas_frame_may_have_odd_columns_elsewhere():
+    import pandas as pd
+
+    theirs = pd.DataFrame(GOOD.to_dict(as_series=False)).assign(odd=[1, "key-1", None, 2.5, b"x"])
+    assert km(theirs).tidy().equals(km().tidy())
+    mixed = pd.Series([3, 1.0, 4, 1, 5.0], dtype=object)
+    assert km(theirs.assign(months=mixed)).tidy()["estimate"].equals(km().tidy()["estimate"])
+    with pytest.raises(errors.WrongTypeError, match="'odd'") as caught:
+        km(theirs, time="odd")
+    assert "key-1" not in "".join(traceback.format_exception(caught.value))
+    with pytest.raises(errors.WrongTypeError, match="same name"):
+        km(pd.concat([theirs, theirs[["months"]]], axis=1))
+    with pytest.raises(errors.WrongTypeError, match="no text"):
+        km(theirs.rename(columns={"odd": 0}))
+
+
+def test_events_of_any_number_or_boolean_type():
+    for dtype in (pl.UInt8, pl.UInt64, pl.Float32, pl.Float64, pl.Boolean):
+        left = GOOD.with_columns(pl.col("left").cast(dtype))
+        assert km(left).tidy().equals(km().tidy())
+        assert cif(left, event="left").tidy()["estimate"].to_list() == pytest.approx(
+            (1 - km().tidy()["estimate"]).to_list()
+        )
+    test = survival.gray(
+        GOOD.with_columns(pl.col("left") == 1), time="months", event="left", cause=True, by="sex"
+    )
+    assert test.df == 1
+
+
+def test_a_group_may_have_any_name():
+    names = GOOD.rename({"sex": "row number"})
+    test = survival.logrank(names, time="months", event="left", by="row number")
+    assert test.statistic == survival.logrank(GOOD, time="months", event="left", by="sex").statistic
 
 
 def test_columns_and_order():
