@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import traceback
 from datetime import date
 
 import polars as pl
 import pytest
 
 from toolkit import registers
-from toolkit.registers.schema import PERSON_TABLES
+from toolkit.errors import (
+    CallError,
+    EmptyCohortError,
+    InputError,
+    MissingTableError,
+    MissingValueError,
+)
 
 
 def reintegratie(*words: object) -> subprocess.CompletedProcess[str]:
@@ -33,7 +41,7 @@ def delivery(tmp_path):
         "2,male,1980-01-01,western,\n"
     )
     pl.DataFrame(
-        {"source": list(PERSON_TABLES), "start": date(2004, 1, 1), "end": date(2008, 1, 1)}
+        {"source": ["persons", "benefits"], "start": date(2004, 1, 1), "end": date(2008, 1, 1)}
     ).write_parquet(folder / "coverage.parquet")
     (folder / "benefits.csv").write_text(
         "person,start,end,scheme,claim,role\n1,2005-01-01,2006-02-01,wwb,1,head\n"
@@ -71,6 +79,74 @@ def test_a_bad_delivery_is_refused_and_the_old_store_stays(delivery, tmp_path, r
     assert "What to do:" in done.stderr
     assert "Traceback" not in done.stderr
     assert registers.open(store).benefits.collect().height == 1
+
+
+HEADER = b"person,start,end,scheme,claim,role\n"
+ROW = b"987654321,2005-01-01,,wwb,1,head\n"
+UNREADABLE = [
+    ("empty", b"", "file is empty"),
+    ("latin1", HEADER + "987654321,2005-01-01,,wwb,1,hé\n".encode("latin-1"), "not in UTF-8"),
+    ("utf16", (HEADER + ROW).decode().encode("utf-16"), "not in UTF-8"),
+    ("semicolon", (HEADER + ROW).replace(b",", b";"), "is the separator a comma"),
+    ("no header", ROW, "the first line a header"),
+    ("too many fields", HEADER + ROW[:-1] + b",987654321\n", "as many fields as the header"),
+    ("a column twice", HEADER.replace(b"end", b"start") + ROW, "'start' stands twice"),
+    ("end misspelt", HEADER.replace(b"end", b"einde") + ROW, "'einde'? Rename it"),
+    ("no end", b"person,start,scheme,claim,role\n987654321,2005-01-01,wwb,1,head\n", "'end'"),
+    ("no person", HEADER + ROW.replace(b"987654321", b"") + ROW, "'person' has missing values"),
+    ("a key for a code", HEADER + ROW.replace(b"wwb", b"987654321"), "'#########' (1×)"),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [r[1:] for r in UNREADABLE], ids=[r[0] for r in UNREADABLE]
+)
+def test_a_file_that_cannot_be_read_is_refused_without_its_keys(
+    delivery, tmp_path, content, message
+):
+    (delivery / "benefits.csv").write_bytes(content)
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        registers.ingest(delivery, tmp_path / "store")
+    assert caught.value.exit_code == 3
+    assert caught.value.fix
+    assert "benefits" in str(caught.value)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "987654321" not in shown
+
+
+def test_what_spreadsheets_do_to_a_csv_is_fine(delivery, tmp_path):
+    text = (HEADER + b'"1","2005-01-01","","wwb","1","head"\n\n').replace(b"\n", b"\r\n")
+    (delivery / "benefits.csv").write_bytes(b"\xef\xbb\xbf" + text)
+    registers.ingest(delivery, tmp_path / "store")
+    assert registers.open(tmp_path / "store").benefits.collect().height == 1
+
+
+def test_not_delivered_is_not_nobody(delivery, tmp_path):
+    (delivery / "benefits.csv").rename(delivery / "benefit.csv")
+    with pytest.raises(MissingTableError, match=r"is it 'benefits\.csv'"):
+        registers.ingest(delivery, tmp_path / "store")
+    (delivery / "benefit.csv").unlink()
+    with pytest.raises(MissingTableError, match="'coverage' says that it was delivered"):
+        registers.ingest(delivery, tmp_path / "store")
+
+
+def test_a_person_without_a_key_does_not_empty_the_register(delivery, tmp_path):
+    with (delivery / "persons.csv").open("a") as file:
+        file.write(",female,1970-05-01,native,\n")
+    with pytest.raises(MissingValueError, match="'person'"):
+        registers.ingest(delivery, tmp_path / "store")
+    (delivery / "persons.csv").write_text("person,sex,birth_month,origin,work_limited\n")
+    (delivery / "benefits.csv").write_bytes(HEADER)
+    with pytest.raises(EmptyCohortError, match="'persons' has no rows"):
+        registers.ingest(delivery, tmp_path / "store")
+
+
+def test_a_target_or_partition_size_that_cannot_be(delivery, tmp_path):
+    (tmp_path / "file").write_text("years of work")
+    with pytest.raises(CallError, match="not a register"):
+        registers.ingest(delivery, tmp_path / "file")
+    with pytest.raises(CallError, match="partition_size"):
+        registers.ingest(delivery, tmp_path / "store", partition_size=0)
 
 
 def test_a_wrong_call_is_two(delivery, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from datetime import date
 
 import polars as pl
@@ -22,6 +23,7 @@ from toolkit.errors import (
     ToolkitError,
     UnknownCodeError,
     WrongTypeError,
+    unknown_column,
 )
 from toolkit.registers.schema import PERSON_TABLES, TABLES, dtypes, empty
 
@@ -220,6 +222,85 @@ def test_messages_never_hold_a_person_key():
     with pytest.raises(ToolkitError) as caught:
         registers.validate(make(benefits=benefits((key, D(2005, 1, 1), None))))
     assert str(key) not in str(caught.value)
+
+
+def test_no_key_in_a_repr_or_a_chained_error():
+    key = 987_654_321
+    assert str(key) not in repr(make(persons=persons(key)))
+    with pytest.raises(WrongTypeError, match="'person'") as caught:
+        make(persons=persons(1).with_columns(person=pl.lit(f"{key}x")))
+    assert str(key) not in "".join(traceback.format_exception(caught.value))
+    columns = [f"v{i}" for i in range(2)] + [str(key), "9f86d081884c7d659a2feaa0c55ad015"]
+    said = str(unknown_column("person", columns, where="x"))
+    assert str(key) not in said
+    assert "9f86d" not in said
+    assert "v0, v1" in said
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("start", 20050101), ("person", 1.5), ("claim", 2.7)]
+)
+def test_a_number_is_not_cut_to_fit(column, value):
+    frame = benefits((1, D(2005, 1, 1), None)).with_columns(pl.lit(value).alias(column))
+    with pytest.raises(WrongTypeError, match=column):
+        make(benefits=frame)
+    make(benefits=frame.with_columns(pl.lit(1.0).alias("claim"), person=1, start=D(2005, 1, 1)))
+
+
+def test_a_row_without_a_person_is_not_left_out_in_silence():
+    spells = benefits((1, D(2005, 1, 1), None))
+    nobody = spells.with_columns(person=pl.lit(None, dtype=pl.Int64))
+    with pytest.raises(MissingValueError, match="'person'"):
+        registers.validate(make(benefits=pl.concat([spells, nobody])))
+
+
+def test_a_programme_starts_within_its_coverage():
+    programme = {
+        "person": [1], "programme": [1], "instrument": ["training"], "aim": ["work"],
+        "target_group": ["wwb"], "offer": [D(2005, 1, 1)], "start": [D(2019, 1, 1)],
+    }  # fmt: skip
+    with pytest.raises(OutsideCoverageError):
+        registers.validate(make(programmes=pl.DataFrame(programme)))
+
+
+def _add(jobs):
+    (jobs / "part-00009.parquet").write_bytes((jobs / "part-00000.parquet").read_bytes())
+
+
+def _lose(jobs):
+    (jobs / "part-00001.parquet").unlink()
+
+
+def _move(jobs):
+    file = jobs / "part-00001.parquet"
+    pl.read_parquet(file).with_columns(person=pl.lit(77, dtype=pl.Int64)).write_parquet(file)
+
+
+def _cut(jobs):
+    file = jobs / "part-00001.parquet"
+    file.write_bytes(file.read_bytes()[:50])
+
+
+def _forget(jobs):
+    (jobs.parent / "register.json").write_text("[]")
+
+
+@pytest.mark.parametrize("harm", [_add, _lose, _move, _cut, _forget])
+def test_a_store_that_was_changed_by_hand_is_refused(tmp_path, harm):
+    with registers.StoreWriter(
+        tmp_path / "r", municipalities=empty("municipalities"), coverage=coverage()
+    ) as writer:
+        for key in (1, 2):
+            job = {"person": [key], "start": D(2005, 1, 1), "job": 1, "employer": 1}
+            writer.write(
+                key, key + 1,
+                {"persons": persons(key), "jobs": pl.DataFrame({**job, "kind": "regular"})},
+            )  # fmt: skip
+    registers.validate(registers.open(tmp_path / "r"))
+    registers.validate(registers.open(tmp_path / "r").part(1))
+    harm(tmp_path / "r" / "jobs")
+    with pytest.raises(InputError, match="make the register again"):
+        registers.validate(registers.open(tmp_path / "r"))
 
 
 def test_every_table_has_a_schema_with_a_docstring():

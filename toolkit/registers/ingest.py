@@ -5,12 +5,22 @@ Raw deliveries (SPSS, fixed width, wage rows) get their readers and layouts in t
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import polars as pl
 
-from toolkit.errors import CallError, MissingTableError, WrongTypeError, check_option
+from toolkit.errors import (
+    CallError,
+    EmptyCohortError,
+    MissingColumnError,
+    MissingTableError,
+    WrongTypeError,
+    check_option,
+    masked,
+    nearest,
+)
 from toolkit.registers.register import Register, conform, from_frames
 from toolkit.registers.schema import PERSON_TABLES, TABLES, dtypes
 from toolkit.registers.store import INDEX, StoreWriter, open_store
@@ -37,8 +47,9 @@ def ingest(
     ----------
     source : str or Path
         A folder with `<table>.parquet` or `<table>.csv` for each canonical table (or a store).
-        CSV: UTF-8, comma, header, dates as `2006-01-31`. Tables other than `persons` and
-        `coverage` may be left out when nothing was delivered.
+        CSV: UTF-8, comma, header, dates as `2006-01-31`. A table may be left out when nothing
+        was delivered of it; then it has no row in `coverage` either. Columns that may be null may
+        be left out, but not the `end` of a spell.
     target : str or Path
         Where the store goes; replaced only when all is well.
     layout : {"canonical"}
@@ -56,6 +67,8 @@ def ingest(
         The first rule of `registers.validate` that is broken; the older store stays.
     """
     check_option("layout", layout, get_args(Layout))
+    if partition_size < 1:
+        raise CallError(f"partition_size={partition_size} is below 1", fix="leave it out")
     folder = Path(source)
     if not folder.is_dir():
         raise CallError(
@@ -67,6 +80,12 @@ def ingest(
         register = from_frames({"source": folder.name}, **_files(folder))
     validate(register)
     keys = register.persons.select("person").collect().to_series()
+    if not len(keys):
+        raise EmptyCohortError(
+            "Table 'persons' has no rows",
+            where=f"folder {folder.as_posix()!r}",
+            fix="deliver the persons that the other tables are about",
+        )
     cuts = keys.gather_every(partition_size).to_list()
     ends = [*cuts[1:], register.partitions[-1].high]
     pairs = list(zip(cuts, ends, strict=True))
@@ -87,25 +106,140 @@ def ingest(
 
 
 def _files(folder: Path) -> dict[str, pl.DataFrame]:
+    files = _by_table(folder)
     found = {}
-    for table in TABLES:
-        parquet, csv = folder / f"{table}.parquet", folder / f"{table}.csv"
-        if parquet.is_file():
-            found[table] = conform(pl.scan_parquet(parquet), table)
-        elif csv.is_file():
-            text = pl.read_csv(csv, infer_schema=False, null_values="")
-            found[table] = conform(_parse(text, table, csv).lazy(), table)
-    if not found:
+    for table, file in files.items():
+        if file.suffix == ".parquet":
+            frame = _read_parquet(file)
+            _check_names(frame.collect_schema().names(), table, file)
+            found[table] = conform(frame, table)
+        else:
+            _check_names(_header(file), table, file)
+            found[table] = conform(_parse(_read_csv(file), table, file).lazy(), table)
+    if "coverage" in found:
+        _check_delivered(found["coverage"], files, folder)
+    return found
+
+
+def _by_table(folder: Path) -> dict[str, Path]:
+    """Return the file of each table; a data file that is no table's is a slip of the pen."""
+    files: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() not in {".parquet", ".csv"}:
+            continue
+        if file.stem not in TABLES or file.suffix not in {".parquet", ".csv"}:
+            hint = nearest(file.stem, TABLES)
+            raise MissingTableError(
+                f"File {masked(file.name)!r} is no canonical table",
+                where=f"folder {folder.as_posix()!r}",
+                fix=f"is it {hint + file.suffix.lower()!r}? Else put it elsewhere"
+                if hint
+                else f"put it elsewhere, or name it after one of {', '.join(TABLES)}",
+            )
+        if file.stem in files:
+            raise CallError(
+                f"Table {file.stem!r} is there twice, as CSV and as Parquet",
+                where=f"folder {folder.as_posix()!r}",
+                fix="keep one of the two",
+            )
+        files[file.stem] = file
+    if not files:
         raise MissingTableError(
             "No canonical table is there",
             where=f"folder {folder.as_posix()!r}",
             fix="deliver persons.parquet, coverage.parquet, benefits.parquet, … (or .csv)",
         )
-    return found
+    for table in ("persons", "coverage"):
+        if table not in files:
+            raise MissingTableError(
+                f"Table {table!r} is not there",
+                where=f"folder {folder.as_posix()!r}",
+                fix=f"deliver {table}.parquet or {table}.csv",
+            )
+    return files
+
+
+def _check_delivered(coverage: pl.DataFrame, files: dict[str, Path], folder: Path) -> None:
+    """Not delivered is not 'none': an empty table under a coverage row would say so."""
+    for source in coverage["source"].drop_nulls().cast(pl.String):
+        if source not in files:
+            raise MissingTableError(
+                f"Table {source!r} is not there, but 'coverage' says that it was delivered",
+                where=f"folder {folder.as_posix()!r}",
+                fix=f"deliver {source}.parquet or {source}.csv (with its header only, if nobody "
+                f"is in it), or leave the row {source!r} out of 'coverage'",
+            )
+
+
+def _check_names(names: Sequence[str], table: str, file: Path) -> None:
+    """Check the header: a column misspelt must not become a column of nulls."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise WrongTypeError(
+            f"Column {masked(twice[0])!r} stands twice", where=file.name, fix="keep one of them"
+        )
+    columns = TABLES[table].columns()
+    absent = [name for name in columns if name not in names]
+    odd = [name for name in names if name not in columns]
+    there = f"{file.name}, columns there: {masked(', '.join(names))}"
+    for name in absent:
+        likely = nearest(name, odd)
+        if columns[name].nullable and name != "end" and likely is None:
+            continue
+        fix = "add it; toolkit.registers.schema says what it means"
+        if likely is not None:
+            fix = f"is it the one named {masked(likely)!r}? Rename it"
+        elif len(absent) == len(columns):
+            fix = "is the separator a comma, the text UTF-8, and the first line a header?"
+        raise MissingColumnError(f"Table {table!r} lacks column {name!r}", where=there, fix=fix)
+
+
+def _read_parquet(file: Path) -> pl.LazyFrame:
+    try:
+        return pl.read_parquet(file).lazy()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise WrongTypeError(
+            "A file cannot be read as Parquet", where=file.name, fix="write it again"
+        ) from error
+
+
+def _header(file: Path) -> list[str]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            header = next(csv.reader(lines), [])
+    except UnicodeDecodeError:
+        raise _not_utf8(file) from None
+    if not header:
+        raise WrongTypeError(
+            "A file is empty", where=file.name, fix="a table without rows is its header alone"
+        )
+    return header
+
+
+def _read_csv(file: Path) -> pl.DataFrame:
+    try:
+        return pl.read_csv(file, infer_schema=False, null_values="")
+    except pl.exceptions.PolarsError as error:
+        if "utf-8" in str(error):
+            raise _not_utf8(file) from None
+        raise WrongTypeError(  # the error of polars may show values
+            "A file cannot be read as CSV",
+            where=file.name,
+            fix="give every line as many fields as the header, and quote fields that hold a comma",
+        ) from None
+
+
+def _not_utf8(file: Path) -> WrongTypeError:
+    return WrongTypeError(
+        "A file is not in UTF-8", where=file.name, fix=f"iconv -f latin1 -t utf-8 {file.name}"
+    )
 
 
 def _parse(text: pl.DataFrame, table: str, file: Path) -> pl.DataFrame:
-    """Read CSV text as the schema's types; what cannot be read is an error, never null."""
+    """Read CSV text as the schema's types; what cannot be read is an error, never null.
+
+    Blank lines are no rows.
+    """
     parsed = []
     for name, dtype in dtypes(table).items():
         if name not in text.columns:
@@ -127,4 +261,6 @@ def _parse(text: pl.DataFrame, table: str, file: Path) -> pl.DataFrame:
                 fix="dates are 2006-01-31, booleans true or false, numbers with a decimal point",
             )
         parsed.append(read)
-    return pl.DataFrame(parsed)
+    return pl.DataFrame(parsed).filter(
+        text.select(~pl.all_horizontal(pl.all().is_null())).to_series()
+    )

@@ -14,6 +14,7 @@ from toolkit.errors import (
     OutsideCoverageError,
     UnknownCodeError,
     WrongTypeError,
+    masked,
     nearest,
 )
 from toolkit.frames import to_lazy
@@ -53,6 +54,11 @@ class Register:
     partitions: tuple[Partition, ...]
     meta: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        # the bounds of partitions are keys of persons
+        where = "in memory" if self.path is None else f"at {self.path.as_posix()!r}"
+        return f"<Register {where}, {len(self.partitions):,} partitions>"
 
     def table(self, name: str) -> pl.LazyFrame:
         """Return a table by name."""
@@ -225,7 +231,7 @@ def conform(frame: pl.LazyFrame, table: str) -> pl.DataFrame:
         if name not in known and not column.nullable:
             raise MissingColumnError(
                 f"Table {table!r} lacks column {name!r}",
-                where=f"columns there: {', '.join(known.names())}",
+                where=f"columns there: {masked(', '.join(known.names()))}",
                 fix="add it; toolkit.registers.schema says what it means",
             )
     eager = (
@@ -241,21 +247,36 @@ def conform(frame: pl.LazyFrame, table: str) -> pl.DataFrame:
             outside = series.is_not_null() & ~series.is_in(dtype.categories.to_list())
             if outside.any():
                 raise unknown_codes(table, name, series.filter(outside), dtype)
-        try:
-            out.append(series.cast(dtype))
-        except pl.exceptions.PolarsError as error:
+        read = _as(series, dtype)
+        if read is None:
             raise WrongTypeError(
                 f"Column {name!r} cannot be read as {dtype}",
                 where=f"table {table!r}, where it is {known[name]}",
                 fix="convert it first",
-            ) from error
+            )
+        out.append(read)
     return pl.DataFrame(out)
+
+
+def _as(series: pl.Series, dtype: pl.DataType) -> pl.Series | None:
+    """Cast without loss; None where that cannot be (an error of polars would show the values)."""
+    number = series.dtype.is_numeric()
+    if number and dtype == pl.Date:  # 20060131 is no number of days
+        return None
+    try:
+        read = series.cast(dtype)
+        if number and (dtype.is_integer() or dtype == pl.Boolean):
+            same = (series.cast(pl.Float64) == read.cast(pl.Float64)).all()
+            return read if same else None
+    except pl.exceptions.PolarsError:
+        return None
+    return read
 
 
 def unknown_codes(table: str, column: str, codes: pl.Series, dtype: pl.Enum) -> UnknownCodeError:
     """Build the error for codes outside a code list."""
     found = codes.value_counts(sort=True, name="n")
-    shown = ", ".join(f"{code!r} ({n:,}×)" for code, n in found.head(5).iter_rows())
+    shown = ", ".join(f"{masked(code)!r} ({n:,}×)" for code, n in found.head(5).iter_rows())
     hint = nearest(str(found[column][0]), dtype.categories)
     return UnknownCodeError(
         f"Unknown code in column {column!r}: {shown}",

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
 
-from toolkit.errors import CallError, MissingColumnError, MissingTableError, WrongTypeError
+from toolkit.errors import (
+    CallError,
+    InputError,
+    MissingColumnError,
+    MissingTableError,
+    WrongTypeError,
+)
 from toolkit.provenance import write_json
 from toolkit.registers.register import Partition, Register, conform
 from toolkit.registers.schema import PERSON_TABLES, REFERENCE_TABLES, TABLES, dtypes, sort_key
@@ -48,13 +54,20 @@ def open_store(path: str | Path) -> Register:
             where=f"{INDEX} is not in that folder",
             fix="make one with `reintegratie simulate`, or check the path",
         )
-    facts = json.loads(index.read_text(encoding="utf-8"))
+    try:
+        facts = json.loads(index.read_text(encoding="utf-8"))
+    except ValueError:
+        facts = None
+    if not isinstance(facts, dict):
+        raise InputError(
+            f"{INDEX} cannot be read", where=root.as_posix(), fix="make the register again"
+        )
     if facts.get("format") != FORMAT:
         raise CallError(
             f"The register at {root.as_posix()!r} has format {facts.get('format')!r}, not {FORMAT}",
             fix="make it again with this version of the toolkit",
         )
-    partitions = tuple(Partition(*pair) for pair in facts["partitions"])
+    partitions = tuple(Partition(*pair) for pair in facts.get("partitions", ()))
     tables = {name: _scan(root, name) for name in TABLES}
     return Register(tables=tables, partitions=partitions, meta=facts, path=root)
 
@@ -69,7 +82,14 @@ def _scan(root: Path, table: str) -> pl.LazyFrame:
             fix="a table without rows must still be delivered, as an empty file",
         )
     frame = pl.scan_parquet(files)
-    found = frame.collect_schema()
+    try:
+        found = frame.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise WrongTypeError(
+            f"Table {table!r} cannot be read as Parquet",
+            where=source.as_posix(),
+            fix="make the register again; the file may have been cut off",
+        ) from error
     for name, dtype in dtypes(table).items():
         if name not in found:
             raise MissingColumnError(
@@ -120,9 +140,9 @@ class StoreWriter:
         self._rows = dict.fromkeys(PERSON_TABLES, 0)
 
     def __enter__(self) -> Self:
-        if self.path.exists() and not (self.path / INDEX).is_file() and any(self.path.iterdir()):
+        if self.path.exists() and not _is_ours(self.path):
             raise CallError(
-                f"{self.path.as_posix()!r} is not a register and not empty",
+                f"{self.path.as_posix()!r} is not a register and not an empty folder",
                 fix="choose another folder, so that nothing of yours is overwritten",
             )
         shutil.rmtree(self._part, ignore_errors=True)
@@ -137,16 +157,21 @@ class StoreWriter:
         """Write one partition: persons `low <= person < high`. Tables not given are empty."""
         if self._partitions and low < self._partitions[-1].high:
             raise CallError(
-                f"Partition {low}–{high} overlaps or precedes the one before",
+                f"Partition {len(self._partitions)} overlaps or precedes the one before",
                 fix="write partitions in the order of person",
             )
         number = len(self._partitions)
         for name in PERSON_TABLES:
             given = tables.get(name, pl.DataFrame(schema=dtypes(name)))
             frame = conform(given.lazy(), name).sort(*sort_key(name))
-            if frame.height and not (frame["person"][0] >= low and frame["person"][-1] < high):
+            if (
+                not frame["person"]
+                .is_between(low, high, closed="left")
+                .fill_null(value=False)
+                .all()
+            ):
                 raise CallError(
-                    f"Table {name!r} has persons outside the partition {low}–{high}",
+                    f"Table {name!r} has persons outside partition {number}, or without a key",
                     fix="cut the tables by person first",
                 )
             target = self._part / name / f"part-{number:05d}.parquet"
@@ -167,14 +192,25 @@ class StoreWriter:
         write_json(
             self._part / INDEX,
             {
+                **self._meta,
                 "format": FORMAT,
                 "partitions": [[p.low, p.high] for p in self._partitions],
                 "rows": self._rows,
-                **self._meta,
             },
         )
         old = self.path.with_name(f"{self.path.name}.old-{os.getpid()}")
-        if self.path.exists():
+        replaced = self.path.exists()
+        if replaced:
             self.path.rename(old)
-        self._part.rename(self.path)
+        try:
+            self._part.rename(self.path)
+        except OSError:
+            if replaced:
+                old.rename(self.path)
+            raise
         shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether `path` may be replaced: a store, or an empty folder."""
+    return path.is_dir() and ((path / INDEX).is_file() or not any(path.iterdir()))

@@ -48,6 +48,9 @@ def validate(register: Register) -> None:
     """
     for name in ("municipalities", "coverage"):
         _check_schema(register.table(name).collect(), name, 0)
+    for name in PERSON_TABLES:
+        _check_keys_there(register.table(name), name)
+    rows = dict.fromkeys(PERSON_TABLES, 0)
     for index in range(len(register.partitions)):
         part = register.part(index)
         tables = {name: part.table(name).collect() for name in PERSON_TABLES}
@@ -56,6 +59,39 @@ def validate(register: Register) -> None:
             _check_persons_known(frame, tables["persons"], name, index)
             _check_overlap(frame, name, index)
             _check_coverage(frame, register, name, index)
+            rows[name] += frame.height
+    for name, n in rows.items():
+        _check_all_seen(register, name, n)
+
+
+def _check_keys_there(frame: pl.LazyFrame, table: str) -> None:
+    """Rows without a person are in no partition: nobody would miss them."""
+    try:
+        missing = frame.select(pl.col("person").null_count()).collect().item()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(
+            f"Table {table!r} cannot be read",
+            where="one of its files",
+            fix="make the register again; a file may have been cut off or changed",
+        ) from error
+    if missing:
+        raise MissingValueError(
+            "Column 'person' has missing values",
+            where=f"table {table!r}, {missing:,} rows",
+            fix="fill them or leave those rows out before ingesting",
+        )
+
+
+def _check_all_seen(register: Register, table: str, seen: int) -> None:
+    there = register.table(table).select(pl.len()).collect().item()
+    whole = len(register.meta.get("partitions", ())) == len(register.partitions)  # no single part
+    written = register.meta.get("rows", {}).get(table, there) if whole else there
+    if there != seen or there != written:
+        raise InputError(
+            f"Table {table!r} does not match the partitions of the register",
+            where=f"{there:,} rows in its files, {written:,} when written, {seen:,} in partitions",
+            fix="make the register again; a file may have been added, lost or changed",
+        )
 
 
 def _where(table: str, index: int, rows: pl.Series) -> str:
@@ -143,6 +179,8 @@ def _check_coverage(frame: pl.DataFrame, register: Register, table: str, index: 
     if table in _MAY_PRECEDE:  # known from its start date in the delivery, still running inside it
         early &= (frame["end"] <= first).fill_null(value=False)
     bad = late | early
+    if table == "programmes":
+        bad |= (frame["start"] >= last).fill_null(value=False)
     if "end" in frame.columns:
         bad |= (frame["end"] > last).fill_null(value=False)
     _fail(
