@@ -104,7 +104,7 @@ format: $(VENV)/.ready ## let ruff format the code
 	$(BIN)/ruff check --fix .
 
 calibrate: $(VENV)/.ready ## the slow check of the synthetic world against its targets, at 1M persons
-	$(BIN)/reintegratie simulate data/calibrate --persons 1000000 --seed $(SEED)
+	$(BIN)/reintegratie simulate data/calibrate --persons 1000000 --seed $(SEED) --strict
 
 bench: $(VENV)/.ready ## measure speed and memory beside peers and the plain count (many minutes)
 	$(BIN)/python benchmarks/survival.py
