@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 from dataclasses import asdict, dataclass, field, is_dataclass
@@ -51,9 +52,12 @@ def to_json(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset, range)):
         items = sorted(value) if isinstance(value, (set, frozenset)) else value
         return [to_json(item) for item in items]
+    if hasattr(value, "tolist"):  # numpy
+        return to_json(value.tolist())
     if isinstance(value, (date, Path)):
         return value.isoformat() if isinstance(value, date) else value.as_posix()
-    return value.item() if hasattr(value, "item") else value  # a numpy scalar
+    odd = isinstance(value, float) and not math.isfinite(value)  # JSON has no NaN
+    return None if odd else value
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -61,7 +61,10 @@ class Result(ABC):
             f"Dropped: {count:,} ({why})" for why, count in dict(meta.get("dropped", {})).items()
         )
         head.extend(f"Note: {sentence}" for sentence in meta.get("warnings", ()))
-        with pl.Config(tbl_rows=20, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
+        with pl.Config(
+            tbl_rows=20, tbl_cols=-1, tbl_width_chars=200,
+            tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
+        ):  # fmt: skip
             body = str(self.tidy())
         return "\n".join([*head, body])
 

@@ -287,6 +287,21 @@ def test_what_a_result_tells():
     assert test.glance()["p_value"].item() == test.p_value
 
 
+def test_a_summary_leaves_no_column_out():
+    text = km(by=["sex", "weight"]).summary()
+    assert "…" not in text
+    assert all(name in text for name in km(by=["sex", "weight"]).tidy().columns)
+
+
+def test_groups_are_counted_without_their_strata():
+    test = survival.logrank(
+        GOOD.with_columns(half=pl.Series([1, 1, 2, 2, 1])),
+        time="months", event="left", by="sex", strata="half",
+    )  # fmt: skip
+    assert test.meta["n_group"] == test.glance()["n_group"].item() == 2
+    assert test.meta["n_event"] == test.glance()["n_event"].item() == 3
+
+
 def test_pictures():
     import matplotlib as mpl
 

@@ -79,7 +79,7 @@ class RankTest(Result):
                 "df": [self.df],
                 "p_value": [self.p_value],
                 "n": [int(self.n.sum())],
-                "n_event": [float(self.observed.sum())],
+                "n_event": [self.meta["n_event"]],
                 "n_group": [self.groups.height],
                 "n_stratum": [self.meta["n_stratum"]],
             }
@@ -285,6 +285,7 @@ def _test(
         meta=meta
         | {
             "n_event": float(seen.sum()) if table.cells.weighted else round(seen.sum()),
+            "n_group": moments.compared.height,
             "n_stratum": moments.n_stratum,
             "wall_time": clock.perf_counter() - begin,
         },
