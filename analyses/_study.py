@@ -167,7 +167,9 @@ class Study:
             }
         )
         raw, merged = (n for _, n in outcomes.steps[:2])
-        text = self.shared("text", "merged").format(raw=self.count(raw), merged=self.count(merged))
+        text = self.word("merged", self.shared("text", "merged")).format(
+            raw=self.count(raw), merged=self.count(merged)
+        )
         self.paragraph(text, heading=self.text("selection_head"))
         self.figure(
             "selection", figures.selection, steps,

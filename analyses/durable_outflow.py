@@ -101,7 +101,10 @@ def _exits(register: Register, study: Study, definition: Definition) -> tuple[Ex
     everywhere = trajectories.describe(
         trajectories.exits(register, definition, window=study.config["window"]), register
     )
-    inside = pl.col("size_class").cast(pl.String).is_in(study.config["size_classes"])
+    # Also under a definition with more schemes this chapter is about who leaves WWB.
+    inside = pl.col("size_class").cast(pl.String).is_in(study.config["size_classes"]) & (
+        pl.col("scheme") == "wwb"
+    )
     return everywhere, everywhere.keep(inside, step="in the municipalities of the study")
 
 
@@ -224,7 +227,10 @@ def _groups(study: Study, _: Register, cohort: Cohort) -> None:
         study.bars(
             words, study.add_published(pl.concat([rows[:1], by_size[1:], rows[1:]])),
             words=words,
-            note=study.footer(n=cohort.frame.height, definition=cohort.definition.name),
+            note=study.footer(
+                n=cohort.frame.height, definition=cohort.definition.name,
+                extra=[study.text("size_note", n=study.count(cohort.national.height))],
+            ),
         )  # fmt: skip
 
 
@@ -241,7 +247,12 @@ def _definitions(study: Study, register: Register, cohort: Cohort) -> None:
         distance = (pl.col("horizon") - study.config["horizon_work"]).abs()
         rows.append(
             main.sort(distance).head(1).with_columns(
-                group=pl.lit(study.shared("definition", definition.name)),
+                group=pl.lit(
+                    study.word(
+                        f"definition_{definition.name}",
+                        study.shared("definition", definition.name),
+                    )
+                ),
                 of=pl.lit(study.shared("denominator", definition.denominator)),
             )
         )  # fmt: skip
@@ -255,7 +266,7 @@ def _definitions(study: Study, register: Register, cohort: Cohort) -> None:
         table=table,
         title=study.text("definitions_title", low=low, high=high),
         subtitle=study.text("definitions_subtitle"),
-        note=study.footer(n=cohort.frame.height),
+        note=study.footer(n=int(table["n"].max()), extra=[study.text("definitions_note")]),
         alt=study.text("definitions_alt", n=table.height, low=low, high=high),
     )  # fmt: skip
     study.table(
@@ -302,6 +313,7 @@ def _flows(study: Study, register: Register, cohort: Cohort) -> None:
     """In- and outflow by month, and the stock they leave."""
     months = trajectories.flows(register, cohort.definition, window=study.config["flows_window"])
     study.paragraph(heading=study.text("flows_head"))
+    counted = {"flows": months["inflow"].sum(), "stock": months["stock"].drop_nulls()[-1]}
     options: dict[str, dict[str, Any]] = {
         "flows": {"columns": ["inflow", "outflow"]},
         "stock": {
@@ -316,6 +328,6 @@ def _flows(study: Study, register: Register, cohort: Cohort) -> None:
             table=months,
             title=study.text(f"{name}_title"),
             subtitle=study.text(f"{name}_subtitle"),
-            note=study.footer(n=int(months["inflow"].sum())),
+            note=study.footer(n=int(counted[name]), extra=[study.text(f"{name}_note")]),
             alt=study.text(f"{name}_alt"),
         )  # fmt: skip

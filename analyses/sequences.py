@@ -97,7 +97,7 @@ def run(
         title=study.text("title"),
         lead=study.text(
             "lead",
-            n_exits=study.count(found["ended in the window"]),
+            n_exits=study.count(found["to work or not is observed"]),
             to_work=study.count(panel.frame.height),
             work=shares["in_work", WORK],
             back=shares["returned", BACK],

@@ -74,7 +74,7 @@ def test_shares_agree_with_the_count_by_hand(chapter, hand, figure, n, yes):
     table = pl.read_parquet(chapter / "figures" / f"{figure}.parquet")
     ours = {row["group"]: (row["n_observed"], row["n_yes"]) for row in table.iter_rows(named=True)}
     names = {
-        "all persons": "all",
+        "all exits to work": "all",
         "men": "male=yes",
         "women": "male=no",
         "grammar school": "Grammar=yes",

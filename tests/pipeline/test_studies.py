@@ -11,7 +11,7 @@ import pytest
 
 from analyses import durable_outflow, repeat_unemployment, report
 from synthetic_data import make_register
-from toolkit import registers
+from toolkit import registers, trajectories
 from toolkit.errors import EmptyCohortError, MissingTableError
 from toolkit.registers.schema import PERSON_TABLES
 
@@ -111,6 +111,36 @@ def test_indicators_agree_with_the_figures_and_the_curve(out):
     assert published["estimate"][0] == bars["estimate"][0]
     groups = bars.filter(pl.col("heading") == "geslacht")
     assert groups["n_yes"].sum() == bars["n_yes"][0]
+
+
+def test_definitions_are_all_about_exits_from_wwb_in_large_municipalities(register, out):
+    """Each row recounted from its own definition; the row after CBS leaves WW and nug out."""
+    rows = pl.read_parquet(out / "durable_outflow" / "figures" / "definitions.parquet")
+    found = trajectories.exits(register, trajectories.recipe("cbs_2009"), window="2006Q1")
+    large = register.municipalities.filter(
+        pl.col("size_class").cast(pl.String).is_in(["large", "g4"])
+    ).collect()["municipality"]
+    of_wwb = found.frame.filter(pl.col("scheme") == "wwb", pl.col("municipality").is_in(large))
+    assert rows["n"][1] == of_wwb.height
+    assert "behalve naar WW of nug" in rows["group"][1]
+
+
+def test_what_a_figure_counts_stands_under_it(out):
+    """Rows over all municipalities, and an n that is no number of persons, are said to be so."""
+    blocks = json.loads((out / "durable_outflow" / "chapter.json").read_text("utf-8"))["blocks"]
+    notes = {b["files"]["name"]: b["files"]["note"] for b in blocks if b["kind"] == "figure"}
+    assert "alle gemeenten (n = " in notes["work_groups"]
+    assert "instroom" in notes["flows"]
+    assert "laatste maand" in notes["stock"]
+    stock = pl.read_parquet(out / "durable_outflow" / "figures" / "stock.parquet")["stock"]
+    assert f"n = {stock.drop_nulls()[-1]:,}".replace(",", ".") in notes["stock"]
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_every_step_of_a_selection_has_a_reason_in_words(language):
+    with (ANALYSES / "words.toml").open("rb") as file:
+        words = tomllib.load(file)[language]
+    assert set(words["step"]) - {"benefit spells", "spells after merging"} <= set(words["reason"])
 
 
 def test_dutch_figures_have_no_english_steps(out):
