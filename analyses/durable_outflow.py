@@ -313,7 +313,10 @@ def _flows(study: Study, register: Register, cohort: Cohort) -> None:
     """In- and outflow by month, and the stock they leave."""
     months = trajectories.flows(register, cohort.definition, window=study.config["flows_window"])
     study.paragraph(heading=study.text("flows_head"))
-    counted = {"flows": months["inflow"].sum(), "stock": months["stock"].drop_nulls()[-1]}
+    counted = {
+        "flows": int(months["inflow"].sum()),
+        "stock": int(months["stock"].drop_nulls().tail(1).sum()),
+    }
     options: dict[str, dict[str, Any]] = {
         "flows": {"columns": ["inflow", "outflow"]},
         "stock": {
@@ -328,6 +331,6 @@ def _flows(study: Study, register: Register, cohort: Cohort) -> None:
             table=months,
             title=study.text(f"{name}_title"),
             subtitle=study.text(f"{name}_subtitle"),
-            note=study.footer(n=int(counted[name]), extra=[study.text(f"{name}_note")]),
+            note=study.footer(n=counted[name], extra=[study.text(f"{name}_note")]),
             alt=study.text(f"{name}_alt"),
         )  # fmt: skip
