@@ -314,8 +314,8 @@ def _flows(study: Study, register: Register, cohort: Cohort) -> None:
     months = trajectories.flows(register, cohort.definition, window=study.config["flows_window"])
     study.paragraph(heading=study.text("flows_head"))
     counted = {
-        "flows": int(months["inflow"].sum()),
-        "stock": int(months["stock"].drop_nulls().tail(1).sum()),
+        "flows": months.select(pl.col("inflow").sum()).item(),
+        "stock": months.select(pl.col("stock").drop_nulls().tail(1).sum()).item(),
     }
     options: dict[str, dict[str, Any]] = {
         "flows": {"columns": ["inflow", "outflow"]},
