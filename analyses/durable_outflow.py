@@ -266,7 +266,7 @@ def _definitions(study: Study, register: Register, cohort: Cohort) -> None:
         table=table,
         title=study.text("definitions_title", low=low, high=high),
         subtitle=study.text("definitions_subtitle"),
-        note=study.footer(n=int(table["n"].max()), extra=[study.text("definitions_note")]),
+        note=study.footer(n=max(table["n"].to_list()), extra=[study.text("definitions_note")]),
         alt=study.text("definitions_alt", n=table.height, low=low, high=high),
     )  # fmt: skip
     study.table(
