@@ -109,7 +109,9 @@ def _share(hit: pl.Series) -> Moment:
 def _moments(register: Register) -> dict[str, Moment]:
     benefits = register.benefits.select(*_KEY, "end", "scheme", "municipality").collect()
     wwb = _merge(benefits.filter(pl.col("scheme") == "wwb"))
-    ww = _merge(benefits.filter(pl.col("scheme") == "ww"))
+    insured = benefits.filter(pl.col("scheme").is_in(["wwb", "ww"])).drop("scheme")
+    nug = _nug(register, benefits)
+    without_work = _merge(pl.concat([insured, nug.select(insured.columns)]))
     places = register.municipalities.select("municipality", "size_class").collect()
     gone = _last_day(register)
     jobs = register.jobs.select(*_KEY, "end").collect()
@@ -127,11 +129,7 @@ def _moments(register: Register) -> dict[str, Moment]:
     return {
         "work_after_12_months": _share(_at_work(_still_here(cohort, 12), jobs, 12)),
         "back_on_wwb_6_months": _returned(cohort),
-        "return_all_exits_wwb": _returned(_exits(wwb, *wide).join(gone, on="person")),
-        "return_all_exits_ww": _returned(_exits(ww, *wide).join(gone, on="person")),
-        "return_all_exits_nug": _returned(
-            _exits(_merge(_nug(register, benefits)), *wide).join(gone, on="person")
-        ),
+        "return_all_exits": _returned(_exits(without_work, *wide).join(gone, on="person")),
         "work_month_after_exit": _share(_at_work(year, jobs, 1)),
         "yearly_exit_below_a_year": _share(short),
         "yearly_exit_above_three_years": _share(long),
@@ -191,10 +189,13 @@ def _at_work(exits: pl.DataFrame, jobs: pl.DataFrame, months: int) -> pl.Series:
 
 
 def _last_day(register: Register) -> pl.DataFrame:
-    """Return the last day on which each person was resident, FAR if he still is."""
+    """Return the first day on which a person is gone: died, abroad or 65; FAR if still there."""
+    pension = register.persons.select("person", pension=pl.col("birth_month").dt.offset_by("65y"))
     return (
         register.residences.group_by("person")
         .agg(gone=pl.col("end").fill_null(_FAR).max())
+        .join(pension, on="person")
+        .select("person", gone=pl.min_horizontal("gone", "pension"))
         .collect()
     )
 
@@ -206,10 +207,10 @@ def _still_here(exits: pl.DataFrame, months: int) -> pl.DataFrame:
 
 
 def _returned(exits: pl.DataFrame) -> Moment:
-    """Return the share back within 6 months; who died or left the country first is left out."""
+    """Return the share back within 6 months, of those who are there for the whole of them."""
     limit = pl.col("end").dt.offset_by("6mo")
     back = (pl.col("next_start") <= limit).fill_null(value=False)
-    return _share(exits.filter(back | (pl.col("gone") > limit)).select(back).to_series())
+    return _share(exits.filter(pl.col("gone") > limit).select(back).to_series())
 
 
 def _nug(register: Register, benefits: pl.DataFrame) -> pl.DataFrame:

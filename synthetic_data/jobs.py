@@ -13,8 +13,10 @@ from synthetic_data.layout import (
     KIND_LEGACY,
     KIND_REGULAR,
     KIND_SUBSIDISED,
+    NUG,
     PERMANENT,
     TEMPORARY,
+    WW,
 )
 from synthetic_data.random import choose, uniform
 
@@ -37,7 +39,9 @@ def open_job(
     if settled:
         me.contract = PERMANENT
     else:
-        me.contract = choose(uniform(key, m, _STREAM_CONTRACT), w.work_first)
+        near = me.state in {WW, NUG}
+        mix = w.work_first_near if near else w.work_first
+        me.contract = choose(uniform(key, m, _STREAM_CONTRACT), mix)
     u = uniform(key, m, _STREAM_HOURS)
     part_time = w.work_part_time[me.sex]
     if small:

@@ -192,7 +192,7 @@ def from_work(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any) -> None:
         day = event_day(me, m, _STREAM_DAY, w)
         close_job(run, rows, me, m, day, w)
         me.paused = m
-        seeks = uniform(key, m, _STREAM_WHY) < w.out_to_nug
+        seeks = uniform(key, m, _STREAM_WHY) < w.work_pause_seeks
         set_state(run, rows, w, me, NUG if seeks else OTHER, m, day)
         return
     v = uniform(key, m, _STREAM_SIDE)

@@ -90,14 +90,14 @@ class Assistance:
     interruption: float = 0.006  # chance a month of an administrative break of 3–25 days
     registered: float = 0.84  # chance that a recipient is registered as a jobseeker
     misread: float = 0.13  # chance that the office records another reason than work
-    partner_seeks: float = 0.35  # chance that the partner of who found work registers as jobseeker
+    partner_seeks: float = 0.12  # chance that the partner of who found work registers as jobseeker
 
 
 @dataclass(frozen=True)
 class Work:
     """Jobs: contracts, loss, changes."""
 
-    loss: float = 0.0195  # rate at ratio 1
+    loss: float = 0.0206  # rate at ratio 1
     tenure: tuple[float, ...] = (2.15, 2.35, 0.68, 0.68, 0.75, 0.65, 0.42)  # on loss
     contract: tuple[float, ...] = (0.42, 1.0, 1.7, 1.5)  # on loss, by codes.CONTRACT
     type: tuple[float, ...] = (1.35, 1.0, 0.78)  # on loss, the unobserved type
@@ -105,9 +105,11 @@ class Work:
     health: tuple[float, ...] = (0.95, 1.25, 1.7)
     market: float = 0.8  # elasticity of loss to a slacker market
     first: tuple[float, ...] = (0.26, 0.46, 0.21, 0.07)  # contract on leaving a benefit
+    first_near: tuple[float, ...] = (0.72, 0.22, 0.04, 0.02)  # from WW or nug: nearer to work
     change: float = 0.007  # rate to another employer without a break
     convert: float = 0.022  # rate from temporary or agency to permanent, from 6 months on
     pause: float = 0.026  # rate of a break between jobs for who has no permanent contract
+    pause_seeks: float = 0.10  # chance to register as a jobseeker during it
     recall: float = 0.36  # rate back to work after such a break
     recall_months: int = 6  # months in which that rate holds
     disability: float = 0.00055  # rate to disability at moderate health; poor × 3
@@ -125,22 +127,22 @@ class Insurance:
     ww_work: float = 0.062  # rate from WW to work
     ww_duration: tuple[float, ...] = (1.25, 1.15, 1.0, 0.8, 0.65, 0.5, 0.5)
     ww_lapse: float = 0.012  # rate off WW without work
-    ww_revive: float = 0.75  # chance that an unused right revives on job loss within 6 months
+    ww_revive: float = 0.2  # chance that an unused right revives on job loss within 6 months
     ww_shortest: int = 6  # months of entitlement
     ww_earned: float = 0.14  # months of entitlement a month worked
     ww_longest: tuple[float, ...] = (60, 38)  # months, before and from October 2006
     ww_to_wwb: float = 0.90  # chance of WWB when WW runs out without a partner's income
     disability_end: float = 0.0022  # rate of recovery
-    to_nug: float = 0.7  # chance to register for who loses an income without a benefit
+    to_nug: float = 0.5  # chance to register for who loses an income without a benefit
     nug_work: float = 0.030  # rate from nug to work
     nug_leave: float = 0.030  # rate off the register
     nug_wwb: float = 0.10  # rate to WWB without a partner's income
     other_work: float = 0.0070  # rate from outside the labour force to work
-    other_nug: float = 0.0062  # rate to registration as a jobseeker
-    other_nug_recent: float = 11.0  # ratio on it within 6 months of being nug
+    other_nug: float = 0.0050  # rate to registration as a jobseeker
+    other_nug_recent: float = 1.5  # ratio on it within 6 months of being nug
     other_wwb: float = 0.10  # rate to WWB without a partner's income
     #: ratio on it by time since WWB
-    other_wwb_recent: tuple[float, ...] = (1.08, 0.8, 0.45, 0.38, 0.37, 0.36, 0.35)
+    other_wwb_recent: tuple[float, ...] = (0.48, 0.42, 0.45, 0.38, 0.37, 0.36, 0.35)
     #: chances at the end of studies: work, nug, WWB (from 18 years), the rest outside
     school_leaver: tuple[float, ...] = (0.64, 0.09, 0.18)
 
