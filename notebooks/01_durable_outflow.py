@@ -135,9 +135,11 @@ stay.at([6, 12, 24])
 
 # %%
 curve = returns.tidy().filter(pl.col("cause") == trajectories.HAPPENED)
-at_six = outcomes.indicators().filter(
-    (pl.col("measure") == "returned") & (pl.col("horizon") == 6)
-)["estimate"].item()
+at_six = (
+    outcomes.indicators()
+    .filter((pl.col("measure") == "returned") & (pl.col("horizon") == 6))["estimate"]
+    .item()
+)
 
 with reporting.style("en"):
     axes = figures.survival(
