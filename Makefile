@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # What a user may set:  make reproduce PERSONS=1000000 SEED=2 LANGUAGE=en
-PERSONS ?= 200000
+PERSONS ?= 300000
 SEED ?= 1
 LANGUAGE ?= nl
 OUT ?= output

@@ -39,6 +39,7 @@ def add_groups(frame: pl.DataFrame, study: Study, breakdowns: Sequence[str]) -> 
         ("by_sex", "sex"),
         ("by_origin", "origin"),
         ("by_education", "education"),
+        ("by_household", "household"),
         ("by_size", "size_class"),
         ("by_scheme", "scheme"),
     ):

@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from toolkit.reporting.language import Language
     from toolkit.trajectories import Definition, Durability, Exits
 
-BREAKDOWNS = ("by_programme", "by_duration", "by_sex", "by_age", "by_education", "by_origin")
+BREAKDOWNS = (
+    "by_programme",
+    "by_duration",
+    "by_sex",
+    "by_age",
+    "by_household",
+    "by_education",
+    "by_origin",
+)
 IN_WORK = ("work", "work_and_benefit", "subsidised_work")
 #: States that are drawn as one, under the words of the study.
 JOINED = {

@@ -63,7 +63,7 @@ def make_register(persons: int = 2_000, seed: int = 1, world: World | None = Non
 def simulate(
     path: str | Path,
     *,
-    persons: int = 200_000,
+    persons: int = 300_000,
     seed: int = 1,
     partition_size: int = 50_000,
     threads: int = 2,

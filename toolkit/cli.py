@@ -64,7 +64,7 @@ def simulate(
     path: Annotated[Path, typer.Argument(help="Folder for register, truth and calibration.")],
     persons: Annotated[
         int, typer.Option(min=2, help="Persons in the synthetic register.")
-    ] = 200_000,
+    ] = 300_000,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Threads that simulate.")] = 2,
     strict: Annotated[

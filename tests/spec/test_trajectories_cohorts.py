@@ -25,7 +25,7 @@ def spells(rows, **columns):
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def register(*, people=3, died=None, ends=None, **tables):
+def register(*, people=3, born=date(1970, 1, 1), died=None, ends=None, **tables):
     """Make a register; `benefits` and `jobs` are rows, other tables frames."""
     text = pl.String
     benefits = spells(tables.pop("benefits", []), scheme=text)
@@ -37,7 +37,7 @@ def register(*, people=3, died=None, ends=None, **tables):
             "person": range(1, people + 1),
             "sex": ["male"] * people,
             "origin": ["native"] * people,
-            "birth_month": [date(1970, 1, 1)] * people,
+            "birth_month": [born] * people,
             "death_date": pl.Series([died] + [None] * (people - 1), dtype=pl.Date),
         }),
         benefits=benefits.with_columns(claim=pl.lit(1), role=pl.lit("head")),
@@ -112,9 +112,29 @@ def test_stock_enters_with_the_months_already_gone():
     )
     frame = trajectories.stock(found, D, date=date(2005, 12, 31)).frame
     assert frame.select("person", "entry", "time", "event").rows() == [
-        (1, 30, 33, 1),
+        (1, 31, 33, 1),  # the 31st month is begun: only its last day is seen
         (2, 0, 23, 0),
     ]
+
+
+def test_stock_leaves_out_who_leaves_in_the_month_already_begun():
+    found = register(
+        benefits=[
+            (1, date(2005, 1, 1), date(2006, 2, 20), "wwb"),  # leaves in month 14, begun on 1 Feb
+            (2, date(2005, 1, 1), date(2006, 3, 1), "wwb"),  # leaves at the end of it
+            (3, date(2005, 1, 1), date(2006, 3, 2), "wwb"),  # leaves in month 15
+        ]
+    )
+    cohort = trajectories.stock(found, D, date=date(2006, 2, 10))
+    assert cohort.frame.select("person", "entry", "time").rows() == [(3, 14, 15)]
+    assert cohort.steps[-2:] == [("running on 2006-02-10", 3), ("at risk for at least a month", 1)]
+
+
+def test_a_benefit_still_open_at_pension_age_ends_there():
+    running = [(1, date(2006, 1, 1), None, "wwb")]
+    found = register(benefits=running, born=date(1941, 7, 1))
+    frame = trajectories.inflow(found, D, window="2006").frame
+    assert frame.select("time", "event", "cause").rows() == [(6, 1, "pension")]
 
 
 def test_death_on_benefit_ends_a_spell_and_loss_censors_it():

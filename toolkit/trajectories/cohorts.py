@@ -17,7 +17,6 @@ from toolkit.trajectories.days import (
     day_number,
     first_days,
     months,
-    months_gone,
     months_to,
     numbers,
     to_dates,
@@ -152,8 +151,9 @@ def stock(
 ) -> Cohort:
     """Follow the benefit spells that run on a day, from that day: left truncation.
 
-    Long spells are over-represented among those on benefit on a day. `entry` holds the whole months
-    gone by then; an estimator that takes it keeps the person at risk from there only.
+    Long spells are over-represented among those on benefit on a day. `entry` holds the months gone
+    by then, a begun month counted as gone: only part of it is seen, so nobody is at risk in it and
+    who leaves in it is left out. An estimator that takes `entry` keeps the person at risk after it.
 
     Parameters
     ----------
@@ -218,8 +218,9 @@ def _follow(
     person = chosen["person"].cast(pl.Int64).to_numpy()
     start, end = numbers(chosen["start"]), numbers(chosen["end"], open_end=True)
     left = leaving(register, person, np.where(end < OPEN, end, entry_day), definition.pension_age)
-    # Death ends a spell even where no end of the benefit was delivered.
-    end = np.where(end < OPEN, end, left.died)
+    # Death, emigration and pension age end a spell even where no end of the benefit was delivered.
+    gone = np.minimum(np.minimum(left.died, left.emigrated), left.pension)
+    end = np.where(end < OPEN, end, gone)
     jobs = coverage_of(register, "jobs")
     day = np.where(end < OPEN, end, entry_day)
     _, cause, notes = destinations(
@@ -244,7 +245,7 @@ def _follow(
         exit_date=to_dates(np.where(exited, end, OPEN)),
         scheme="scheme",
         municipality="municipality",
-        entry=pl.Series(months_gone(start, entry_day)),
+        entry=pl.Series(months_to(start, entry_day)),
         time=pl.Series(time),
         event=pl.Series(exited).cast(pl.Int8),
         cause=pl.when(pl.Series(exited)).then(cause),

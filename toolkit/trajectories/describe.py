@@ -40,7 +40,8 @@ def describe(
     -------
     Exits or pl.DataFrame
         With sex, origin, education, work_limited; age_at_exit (years; of birth the month is known);
-        region and size_class of the municipality; and
+        region and size_class of the municipality; household (its kind on the exit date, null where
+        none is known); and
 
         ``with_programme``
             a programme started in the `programme_months` months before the exit (or on its day), or
@@ -67,6 +68,7 @@ def describe(
         .drop("birth_month")
         .join(places, on="municipality", how="left", maintain_order="left")
     )
+    out = _with_household(out, register)
     out = _with_programme(out, register, programme_months)
     if isinstance(exits, Exits):
         return Exits(
@@ -77,6 +79,29 @@ def describe(
             meta={**exits.meta, "programme_months": programme_months},
         )
     return out
+
+
+def _with_household(frame: pl.DataFrame, register: Register) -> pl.DataFrame:
+    """Add the kind of household on the exit date; the one that began last where several hold."""
+    found = (
+        frame.lazy()
+        .select("person", "exit_date")
+        .with_row_index("_row")
+        .join(register.households.select("person", "start", "end", "kind"), on="person")
+        .filter(
+            pl.col("start") <= pl.col("exit_date"),
+            pl.col("end").is_null() | (pl.col("end") > pl.col("exit_date")),
+        )
+        .sort("_row", "start")
+        .group_by("_row", maintain_order=True)
+        .agg(household=pl.col("kind").last())
+        .collect()
+    )
+    return (
+        frame.with_row_index("_row")
+        .join(found, on="_row", how="left", maintain_order="left")
+        .drop("_row")
+    )
 
 
 def _with_programme(frame: pl.DataFrame, register: Register, back: int) -> pl.DataFrame:
