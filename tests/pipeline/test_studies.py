@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from analyses import durable_outflow, repeat_unemployment, report
-from synthetic_data import make_register
+from synthetic_data import calibration, make_register
 from toolkit import registers, trajectories
 from toolkit.errors import EmptyCohortError, MissingTableError
 from toolkit.registers.schema import PERSON_TABLES
@@ -183,3 +183,16 @@ def test_a_register_without_exits_says_so(register, study, tmp_path):
 def test_report_without_chapters(tmp_path):
     with pytest.raises(MissingTableError, match="no chapter"):
         report.main(tmp_path)
+
+
+def test_headline_counts_equal_the_count_of_the_calibration(register, out):
+    """Two ways that share no code: the toolkit's, and plain joins on the canonical tables."""
+    moments = calibration._moments(register)
+    published = pl.read_parquet(out / "durable_outflow" / "tables" / "published.parquet")
+    for row, moment in zip(
+        published.iter_rows(named=True),
+        ("work_after_12_months", "back_on_wwb_6_months"),
+        strict=True,
+    ):
+        share, n, _ = moments[moment]
+        assert (row["n_observed"], row["estimate"]) == (n, pytest.approx(share, abs=1e-12))
