@@ -113,11 +113,11 @@ def _moments(register: Register) -> dict[str, Moment]:
     nug = _nug(register, benefits)
     without_work = _merge(pl.concat([insured, nug.select(insured.columns)]))
     places = register.municipalities.select("municipality", "size_class").collect()
-    gone = _last_day(register)
+    departures = _departures(register)
     jobs = register.jobs.select(*_KEY, "end").collect()
     first_quarter = _exits(wwb, date(2006, 1, 1), date(2006, 4, 1)).join(places, on="municipality")
     large = first_quarter.filter(pl.col("size_class").is_in(["large", "g4"]))
-    cohort = _with_job(large, jobs, 1).join(gone, on="person")
+    cohort = _with_gone(_with_job(large, jobs, 1), departures)
     year = _exits(wwb, date(2006, 1, 1), date(2007, 1, 1))
     wide = (date(2004, 1, 1), date(2006, 7, 1))
     stock = wwb.filter(
@@ -129,7 +129,7 @@ def _moments(register: Register) -> dict[str, Moment]:
     return {
         "work_after_12_months": _share(_at_work(_still_here(cohort, 12), jobs, 12)),
         "back_on_wwb_6_months": _returned(cohort),
-        "return_all_exits": _returned(_exits(without_work, *wide).join(gone, on="person")),
+        "return_all_exits": _returned(_with_gone(_exits(without_work, *wide), departures)),
         "work_month_after_exit": _share(_at_work(year, jobs, 1)),
         "yearly_exit_below_a_year": _share(short),
         "yearly_exit_above_three_years": _share(long),
@@ -188,16 +188,32 @@ def _at_work(exits: pl.DataFrame, jobs: pl.DataFrame, months: int) -> pl.Series:
     return exits["spell"].is_in(_jobs_in(exits, jobs, months)["spell"].implode())
 
 
-def _last_day(register: Register) -> pl.DataFrame:
-    """Return the first day on which a person is gone: died, abroad or 65; FAR if still there."""
-    pension = register.persons.select("person", pension=pl.col("birth_month").dt.offset_by("65y"))
-    return (
-        register.residences.group_by("person")
-        .agg(gone=pl.col("end").fill_null(_FAR).max())
-        .join(pension, on="person")
-        .select("person", gone=pl.min_horizontal("gone", "pension"))
-        .collect()
+def _departures(register: Register) -> pl.DataFrame:
+    """Return the days on which persons are gone: death, leaving the country, turning 65."""
+    homes = register.residences.select(*_KEY, "end").sort(*_KEY).collect()
+    stays = (pl.col("person") == pl.col("person").shift(-1)) & (
+        pl.col("end") == pl.col("start").shift(-1)
     )
+    left = homes.filter(~stays.fill_null(value=False), pl.col("end").is_not_null())
+    aged = register.persons.select("person", gone=pl.col("birth_month").dt.offset_by("65y"))
+    return pl.concat(
+        [
+            left.select("person", gone="end", for_good=pl.lit(value=False)),  # some come back
+            aged.collect().with_columns(for_good=pl.lit(value=True)),
+        ]
+    )
+
+
+def _with_gone(exits: pl.DataFrame, departures: pl.DataFrame) -> pl.DataFrame:
+    """Add the first day from the exit on that the person is gone; FAR if still there."""
+    first = (
+        exits.select("spell", "person", "end")
+        .join(departures, on="person")
+        .filter((pl.col("gone") >= pl.col("end")) | pl.col("for_good"))
+        .group_by("spell")
+        .agg(pl.col("gone").min())
+    )
+    return exits.join(first, on="spell", how="left").with_columns(pl.col("gone").fill_null(_FAR))
 
 
 def _still_here(exits: pl.DataFrame, months: int) -> pl.DataFrame:
