@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analyses import _calibration
 from analyses._study import read_toml
@@ -48,7 +48,7 @@ def main(out: Path, register: Path | None = None, *, language: Language = "nl") 
             Path(out) / "report.html",
             title=words["title"],
             subtitle=words["subtitle"],
-            colophon=_colophon(words, facts),
+            colophon=_colophon(language, facts),
             language=language,
         )
     manifest.add_outputs(Path(out))
@@ -56,7 +56,7 @@ def main(out: Path, register: Path | None = None, *, language: Language = "nl") 
     return page
 
 
-def _facts(register: Path | None) -> dict[str, object]:
+def _facts(register: Path | None) -> dict[str, Any]:
     """Return what the register says of itself."""
     if register is None:
         return {}
@@ -68,12 +68,21 @@ def _facts(register: Path | None) -> dict[str, object]:
     }
 
 
-def _colophon(words: dict[str, str], facts: dict[str, object]) -> dict[str, str]:
+def _colophon(language: Language, facts: dict[str, Any]) -> dict[str, str]:
+    shared = read_toml("words")[language]
+    words = shared["report"]
+    limits = words["limits_text"]
     out = {}
     if facts:
-        persons = reporting.format_count(int(str(facts["persons"])))
-        out[words["register"]] = words["register_text"].format(**{**facts, "persons": persons})
-    out[words["limits"]] = words["limits_text"]
+        if facts["source"] == "synthetic":
+            limits = f"{words['limits_synthetic']} {limits}"
+        key = "register_text" if facts["seed"] is None else "register_seed"
+        out[words["register"]] = words[key].format(
+            source=shared["source"].get(facts["source"], facts["source"]),
+            persons=reporting.format_count(facts["persons"]),
+            seed=facts["seed"],
+        )
+    out[words["limits"]] = limits
     out[words["versions"]] = ", ".join(f"{name} {number}" for name, number in versions().items())
     out[words["rebuild"]] = words["rebuild_text"]
     return out
