@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ def main(out: Path, register: Path | None = None, *, language: Language = "nl") 
     MissingTableError
         When there is no chapter.
     """
+    shutil.rmtree(Path(out) / _calibration.NAME, ignore_errors=True)  # of another register
     if register is not None and (table := Path(register).parent / "calibration.parquet").is_file():
         _calibration.main(table, Path(out), language=language)
     found = {path.parent.name: path.parent for path in Path(out).glob("*/chapter.json")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -178,6 +179,14 @@ def test_a_register_without_exits_says_so(register, study, tmp_path):
     bare = registers.Register(tables=empty, partitions=register.partitions, meta={})
     with pytest.raises(EmptyCohortError, match="No exit"):
         study.main(bare, tmp_path)
+
+
+def test_the_calibration_of_another_register_does_not_stay_behind(register, out, tmp_path):
+    shutil.copytree(out, tmp_path / "out")
+    stale = tmp_path / "out" / "calibration"
+    shutil.copytree(out / "repeat_unemployment", stale)
+    report.main(tmp_path / "out", register.path)
+    assert not stale.exists()
 
 
 def test_report_without_chapters(tmp_path):
