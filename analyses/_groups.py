@@ -111,7 +111,9 @@ def by_group(
     for name in breakdowns:
         part = trajectories.indicators(frame, definition, by=name).filter(chosen).sort(name)
         parts.append(
-            part.with_columns(heading=pl.lit(study.text(name)), group=pl.col(name).cast(pl.String))
+            part.with_columns(
+                heading=pl.lit(study.word(name, name)), group=pl.col(name).cast(pl.String)
+            )
         )
     columns = [
         "heading", "group", "estimate", "conf_low", "conf_high", "n", "n_observed", "n_yes",

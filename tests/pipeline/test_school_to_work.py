@@ -139,18 +139,23 @@ def test_any_panel_from_the_shell(tmp_path):
     ] * 12
     columns = [f"m{k}" for k in range(15)]
     file = tmp_path / "panel.csv"
-    pl.DataFrame(states, schema=columns, orient="row").write_csv(file)
+    panel = pl.DataFrame(states, schema=columns, orient="row")
+    panel.with_columns(region=pl.Series(["north", "south", "south"] * 12)).write_csv(file)
     done = subprocess.run(
         [
             sys.executable, "-c", "from toolkit.cli import main; main()",
             "run", "sequences", str(file), "--columns", "m0:m14", "--start", "2006-01",
-            "--benefit", "jobless", "--work", "work", "--out", str(tmp_path / "out"),
+            "--benefit", "jobless", "--work", "work", "--by", "region", "--out", str(tmp_path / "out"),
         ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     table = pl.read_parquet(tmp_path / "out" / "figures" / "back_by_group.parquet")
-    assert table.select("n_observed", "n_yes").row(0) == (24, 12)
+    assert table.select("heading", "group", "n_observed", "n_yes").rows() == [
+        ("", "alle uitstroom naar werk", 24, 12),
+        ("region", "north", 12, 0),
+        ("region", "south", 12, 12),
+    ]
 
 
 BAD = [
