@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -12,10 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from analyses._study import Study
-    from toolkit.trajectories import Definition
+    from toolkit.trajectories import Definition, Durability
 
 #: A share of fewer exits than this says nothing, and may not leave a secure room.
 SMALLEST = 10
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The exits of a study with their outcomes, and these with the columns of `add_groups`."""
+
+    outcomes: Durability
+    frame: pl.DataFrame
+
+    @property
+    def definition(self) -> Definition:
+        """The definition the exits were found with."""
+        return self.outcomes.definition
 
 
 def add_groups(frame: pl.DataFrame, study: Study, breakdowns: Sequence[str]) -> pl.DataFrame:

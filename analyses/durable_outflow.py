@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analyses._groups import add_groups, by_group
+from analyses._groups import Cohort, add_groups, by_group
 from analyses._study import Study
 from toolkit import survival, trajectories
 from toolkit.errors import FollowUpWarning
@@ -49,17 +49,10 @@ JOINED = {
 
 
 @dataclass(frozen=True)
-class Cohort:
-    """The exits of the study with their outcomes and groups, and those of all municipalities."""
+class StudyCohort(Cohort):
+    """The exits in the municipalities of the study, and those of all municipalities."""
 
-    outcomes: Durability
-    frame: pl.DataFrame
     national: pl.DataFrame
-
-    @property
-    def definition(self) -> Definition:
-        """The definition the exits were found with."""
-        return self.outcomes.definition
 
 
 def main(
@@ -86,7 +79,7 @@ def main(
     )
 
 
-def _cohort(register: Register, study: Study) -> Cohort:
+def _cohort(register: Register, study: Study) -> StudyCohort:
     config = study.config
     definition = trajectories.recipe(config["definition"]).replace(
         horizons=(config["horizon_work"], config["follow_up"]),
@@ -95,7 +88,7 @@ def _cohort(register: Register, study: Study) -> Cohort:
     everywhere, large = _exits(register, study, definition)
     outcomes = trajectories.durability(large, register)
     study.record(outcomes, register)
-    return Cohort(
+    return StudyCohort(
         outcomes=outcomes,
         frame=add_groups(outcomes.frame, study, BREAKDOWNS),
         national=add_groups(
@@ -122,15 +115,15 @@ def _share(outcomes: Durability, measure: str, horizon: int) -> float | None:
     return share
 
 
-def _published(study: Study, _: Register, cohort: Cohort) -> None:
+def _published(study: Study, _: Register, cohort: StudyCohort) -> None:
     study.compare_published(cohort.outcomes.indicators())
 
 
-def _selection(study: Study, _: Register, cohort: Cohort) -> None:
+def _selection(study: Study, _: Register, cohort: StudyCohort) -> None:
     study.selection(cohort.outcomes, cohort.frame["by_programme"])
 
 
-def _return(study: Study, _: Register, cohort: Cohort) -> None:
+def _return(study: Study, _: Register, cohort: StudyCohort) -> None:
     """Who is back, with and without a programme; death and emigration compete."""
     horizon, last = study.config["horizon_return"], study.config["follow_up"]
     curves = survival.cumulative_incidence(
@@ -164,7 +157,7 @@ def _return(study: Study, _: Register, cohort: Cohort) -> None:
     )  # fmt: skip
 
 
-def _states(study: Study, register: Register, cohort: Cohort) -> None:
+def _states(study: Study, register: Register, cohort: StudyCohort) -> None:
     last = study.config["follow_up"]
     shares = trajectories.states_since(
         register, cohort.frame.select("person", month="exit_month"), months=range(last + 1)
@@ -201,7 +194,7 @@ def _few_states(study: Study, shares: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _stay(study: Study, _: Register, cohort: Cohort) -> None:
+def _stay(study: Study, _: Register, cohort: StudyCohort) -> None:
     """Time to the first month without work, by size of municipality (all municipalities)."""
     horizon, last = study.config["horizon_work"], study.config["follow_up"]
     data = cohort.national.with_columns(out=pl.col("work_event") == trajectories.HAPPENED)
@@ -222,7 +215,7 @@ def _stay(study: Study, _: Register, cohort: Cohort) -> None:
     )  # fmt: skip
 
 
-def _groups(study: Study, _: Register, cohort: Cohort) -> None:
+def _groups(study: Study, _: Register, cohort: StudyCohort) -> None:
     """Both headline figures by group; only the split by size is over all municipalities."""
     study.paragraph(study.text("groups_text"), heading=study.text("groups_head"))
     for words, measure, horizon in (
@@ -242,7 +235,7 @@ def _groups(study: Study, _: Register, cohort: Cohort) -> None:
         )  # fmt: skip
 
 
-def _definitions(study: Study, register: Register, cohort: Cohort) -> None:
+def _definitions(study: Study, register: Register, cohort: StudyCohort) -> None:
     """The same outflow under other definitions: how much the definition alone moves the figure."""
     rows = []
     for definition in _alternatives(study, cohort.definition):
@@ -297,7 +290,7 @@ def _alternatives(study: Study, own: Definition) -> list[Definition]:
     ]
 
 
-def _destinations(study: Study, register: Register, cohort: Cohort) -> None:
+def _destinations(study: Study, register: Register, cohort: StudyCohort) -> None:
     """How WWB spells end: cumulative incidence by destination since inflow."""
     horizon = study.config["inflow_horizon"]
     inflow = trajectories.inflow(register, cohort.definition, window=study.config["inflow_window"])
@@ -317,7 +310,7 @@ def _destinations(study: Study, register: Register, cohort: Cohort) -> None:
     )  # fmt: skip
 
 
-def _flows(study: Study, register: Register, cohort: Cohort) -> None:
+def _flows(study: Study, register: Register, cohort: StudyCohort) -> None:
     """In- and outflow by month, and the stock they leave."""
     months = trajectories.flows(register, cohort.definition, window=study.config["flows_window"])
     study.paragraph(heading=study.text("flows_head"))

@@ -9,12 +9,11 @@ Config and words: `repeat_unemployment.toml`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from analyses._groups import add_groups, by_group
+from analyses._groups import Cohort, add_groups, by_group
 from analyses._study import Study
 from toolkit import survival, trajectories
 from toolkit.reporting import figures
@@ -26,22 +25,8 @@ if TYPE_CHECKING:
     from toolkit.registers import Register
     from toolkit.reporting.document import Chapter
     from toolkit.reporting.language import Language
-    from toolkit.trajectories import Definition, Durability
 
 BREAKDOWNS = ("by_scheme", "by_duration", "by_sex", "by_age", "by_origin")
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """The exits of the study with their outcomes and groups."""
-
-    outcomes: Durability
-    frame: pl.DataFrame
-
-    @property
-    def definition(self) -> Definition:
-        """The definition the exits were found with."""
-        return self.outcomes.definition
 
 
 def main(

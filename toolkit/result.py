@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from toolkit.errors import CallError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -76,4 +78,4 @@ class Result(ABC):
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the estimate where a picture makes sense; returns the axes, never shows them."""
         del ax, options
-        raise NotImplementedError(f"{type(self).__name__} has no picture")
+        raise CallError(f"{type(self).__name__} has no picture", fix="draw from its tidy() frame")

@@ -13,16 +13,10 @@ from toolkit.trajectories.cohorts import Cohort, inflow, stock
 from toolkit.trajectories.definitions import RECIPES, Definition, recipe
 from toolkit.trajectories.describe import describe
 from toolkit.trajectories.destinations import DESTINATIONS
-from toolkit.trajectories.durability import (
-    CENSORED,
-    DIED,
-    EMIGRATED,
-    HAPPENED,
-    Durability,
-    durability,
-)
+from toolkit.trajectories.durability import Durability, durability
 from toolkit.trajectories.exits import Exits, exits
 from toolkit.trajectories.flows import flows
+from toolkit.trajectories.follow import CENSORED, DIED, EMIGRATED, HAPPENED
 from toolkit.trajectories.indicators import indicators
 from toolkit.trajectories.panel import STATES, monthly_panel, panel_parts
 from toolkit.trajectories.programmes import reintegration_outcome

@@ -19,7 +19,8 @@ from toolkit.trajectories.days import (
     to_dates,
 )
 from toolkit.trajectories.destinations import Known
-from toolkit.trajectories.durability import HAPPENED, Durability
+from toolkit.trajectories.durability import Durability
+from toolkit.trajectories.follow import HAPPENED
 from toolkit.trajectories.leaving import leaving
 from toolkit.trajectories.work import work_spans
 
