@@ -80,7 +80,7 @@ def run(
     """
     data = _read(file)
     if person is None:
-        person = "person"
+        person = next(name for name in ("person", "row", "_row") if name not in data.columns)
         data = data.with_row_index(person)
     study = Study("sequences", out, language, words=words or {}, chapter_number=chapter_number)
     study.name = name

@@ -5,7 +5,6 @@ Exit codes: 0 done, 2 wrong call, 3 input refused, 4 checks failed.
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import sys
@@ -36,7 +35,10 @@ Language = Annotated[
     Literal["nl", "en"], typer.Option(help="Language of figures, tables and report.")
 ]
 Store = Annotated[Path, typer.Argument(help="The register: a folder made by simulate or ingest.")]
-Out = Annotated[Path, typer.Option(help="Folder for figures, tables, chapter and manifest.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder for figures, tables and chapter; output/<study> without it."),
+]
 
 
 def bar(items: Sequence[Any], *, title: str = "") -> Iterator[Any]:
@@ -114,52 +116,63 @@ def check(register: Store) -> None:
 
 
 @run_app.command("durable_outflow")
-def durable_outflow(register: Store, out: Out, language: Language = "nl") -> None:
+def durable_outflow(register: Store, out: Out = None, language: Language = "nl") -> None:
     """Exits from WWB: still in work after a year, back on benefit within six months."""
-    _run("durable_outflow", register, out, language)
+    from analyses import durable_outflow as study
+
+    _run(study.main, register, _folder(out, "durable_outflow"), language)
 
 
 @run_app.command("repeat_unemployment")
-def repeat_unemployment(register: Store, out: Out, language: Language = "nl") -> None:
+def repeat_unemployment(register: Store, out: Out = None, language: Language = "nl") -> None:
     """Exits from WWB, WW and nug, 2004 to mid 2006: who returns, when, how often."""
-    _run("repeat_unemployment", register, out, language)
+    from analyses import repeat_unemployment as study
+
+    _run(study.main, register, _folder(out, "repeat_unemployment"), language)
 
 
 @run_app.command("school_to_work")
 def school_to_work(
-    out: Out,
     file: Annotated[Path | None, typer.Argument(help="The mvad panel as CSV.")] = None,
+    out: Out = None,
     language: Language = "nl",
 ) -> None:
     """Real data: 712 young people over 72 months, from school to work (McVicar and others)."""
     from analyses import school_to_work as study
 
-    study.main(file, out, language=language)
+    folder = _folder(out, "school_to_work")
+    study.main(file, folder, language=language)
+    _done(folder)
 
 
 @run_app.command("sequences")
 def sequences(
     file: Annotated[Path, typer.Argument(help="CSV or Parquet: one row a person.")],
-    out: Out,
     columns: Annotated[
         str,
         typer.Option(help="The months in order: FIRST:LAST, or names separated by commas."),
     ],
     benefit: Annotated[str, typer.Option(help="States out of work, separated by commas.")],
     work: Annotated[str, typer.Option(help="States in work, separated by commas.")],
-    start: Annotated[str, typer.Option(help="The first month, as 1993-07.")] = "2000-01",
+    start: Annotated[
+        str | None,
+        typer.Option(help="The first month, as 1993-07, where the columns do not say it."),
+    ] = None,
     person: Annotated[str | None, typer.Option(help="Column that names the person.")] = None,
     by: Annotated[str, typer.Option(help="Columns to split by, separated by commas.")] = "",
+    out: Out = None,
     language: Language = "nl",
 ) -> None:
     """Any panel of monthly states: exits by destination, still in work, back again."""
     from analyses import sequences as study
 
+    folder = _folder(out, "sequences")
     study.run(
-        file, out,
+        file, folder,
         columns=columns, benefit=_split(benefit), work=_split(work), start=start, person=person,
         by=_split(by), language=language,
     )  # fmt: skip
+    _done(folder)
 
 
 @app.command()
@@ -175,12 +188,21 @@ def report(
     print(f"report: {page.as_posix()}")
 
 
-def _run(study: str, register: Path, out: Path, language: str) -> None:
+def _run(study: Callable[..., Any], register: Path, out: Path, language: str) -> None:
     from toolkit import registers
 
     opened = registers.open(register)
     registers.validate(opened)
-    importlib.import_module(f"analyses.{study}").main(opened, out, language=language, progress=bar)
+    study(opened, out, language=language, progress=bar)
+    _done(out)
+
+
+def _done(out: Path) -> None:
+    print(f"figures, tables and chapter: {out.as_posix()}")
+
+
+def _folder(out: Path | None, study: str) -> Path:
+    return Path("output") / study if out is None else out
 
 
 def _split(text: str) -> list[str]:

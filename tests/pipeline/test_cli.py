@@ -172,3 +172,32 @@ def test_no_key_in_a_message(delivery, tmp_path):
     done = reintegratie("ingest", delivery, tmp_path / "store")
     assert done.returncode == 3
     assert "987654321" not in done.stderr + done.stdout
+
+
+def test_simulate_is_quiet_off_a_terminal_and_its_register_is_valid(tmp_path):
+    done = reintegratie("simulate", tmp_path / "world", "--persons", 3_000)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"3,000 persons in {(tmp_path / 'world').as_posix()}\n"
+    assert "%|" not in done.stderr  # no progress bar
+    assert reintegratie("check", tmp_path / "world" / "register").returncode == 0
+    assert reintegratie("simulate", tmp_path / "none", "--persons", 0).returncode == 2
+
+
+def test_a_cohort_too_far_in_time_is_refused_with_three(tmp_path):
+    """The register of `delivery` has no jobs and ends too early for the study's window."""
+    folder = tmp_path / "delivery"
+    folder.mkdir()
+    (folder / "persons.csv").write_text(
+        "person,sex,birth_month,origin\n1,female,1970-05-01,native\n"
+    )
+    (folder / "coverage.csv").write_text(
+        "source,start,end\nbenefits,2004-01-01,2006-02-01\npersons,2004-01-01,2006-02-01\n"
+    )
+    (folder / "benefits.csv").write_text(
+        "person,start,end,scheme,claim,role\n1,2005-01-01,2005-12-01,wwb,1,head\n"
+    )
+    assert reintegratie("ingest", folder, tmp_path / "store").returncode == 0
+    done = reintegratie("run", "durable_outflow", tmp_path / "store", "--out", tmp_path / "out")
+    assert done.returncode == 3
+    assert "lies outside what the benefits cover" in done.stderr
+    assert "Traceback" not in done.stderr

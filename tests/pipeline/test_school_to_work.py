@@ -145,7 +145,8 @@ def test_any_panel_from_the_shell(tmp_path):
         [
             sys.executable, "-c", "from toolkit.cli import main; main()",
             "run", "sequences", str(file), "--columns", "m0:m14", "--start", "2006-01",
-            "--benefit", "jobless", "--work", "work", "--by", "region", "--out", str(tmp_path / "out"),
+            "--benefit", "jobless", "--work", "work", "--by", "region",
+            "--out", str(tmp_path / "out"),
         ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
