@@ -94,7 +94,6 @@ def on_wwb(me: Any) -> Any:
 def open_benefit(me: Any, scheme: Any, day: Any, reason: Any, claim: Any, role: Any) -> None:
     """Start a benefit."""
     me.benefit_start = day
-    me.benefit_from = day
     me.benefit_scheme = scheme
     me.benefit_reason = reason
     me.claim = claim

@@ -264,18 +264,18 @@ def _nug(register: Register, benefits: pl.DataFrame) -> pl.DataFrame:
 
 def _beside(wwb: pl.DataFrame, jobs: pl.DataFrame) -> Moment:
     """Return the share of recipients with a job on the first of each month of 2006."""
-    hits, total, last = 0, 0, 0
+    hits, total = 0, 0
     for month in range(1, 13):
         day = date(2006, month, 1)
         running = (pl.col("start") <= day) & (pl.col("end").fill_null(_FAR) > day)
         on = wwb.filter(running)
         hits += on.join(jobs.filter(running), on="person", how="semi").height
         total += on.height
-        last = on.height
     if total == 0:
         return None, 0, None
     share = hits / total
-    return share, last, (share * (1.0 - share) / last) ** 0.5
+    people = max(1, round(total / 12))  # the same persons month after month
+    return share, people, (share * (1.0 - share) / people) ** 0.5
 
 
 def _uninterrupted(exits: pl.DataFrame, jobs: pl.DataFrame) -> Moment:

@@ -26,6 +26,13 @@ _STREAM_CONTRACT, _STREAM_HOURS, _STREAM_EMPLOYER, _STREAM_WAGE = np.arange(2, 6
 
 
 @inner
+def _minimum_wage(me: Any, w: Any, m: Any) -> Any:
+    """Return the least a month for each hour a week; lower below 23."""
+    youth = 1.0 if (m - me.birth) / 12.0 >= 23.0 else 0.75
+    return w.market_minimum_wage[min(12, m // 12)] / 38.0 * youth
+
+
+@inner
 def open_job(
     S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: Any, settled: Any, small: Any
 ) -> None:
@@ -56,12 +63,9 @@ def open_job(
         me.employer = 1_000_000 + me.region * 100 + int(12 * u * u)
     else:
         me.employer = me.municipality * 1000 + int(900 * u * u * u)
-    year = min(12, m // 12)
-    minimum = w.market_minimum_wage[year] / 38.0
+    minimum = _minimum_wage(me, w, m)
     rise = 0.92 + 0.35 * uniform(key, m, _STREAM_WAGE)
-    age = (m - me.birth) / 12.0
-    youth = 1.0 if age >= 23.0 else 0.75  # lower statutory minimum below 23
-    hourly = max(minimum * youth, minimum * youth * me.wage_level * rise)
+    hourly = max(minimum, minimum * me.wage_level * rise)
     me.wage = int(np.floor(hourly * me.hours))
 
 
@@ -80,10 +84,14 @@ def open_subsidised(S: Any, run: Any, rows: Any, w: Any, p: Any, m: Any, day: An
 def renew_job(
     run: Any, rows: Any, w: Any, me: Any, m: Any, day: Any, kind: Any, contract: Any
 ) -> None:
-    """Go on with the same job on other terms: a new row with the same number."""
+    """Go on with the same job on other terms: a new row with the same number.
+
+    The wage stays, but not below the statutory minimum of the day.
+    """
     ended = me.job_ended
     close_job(run, rows, me, m, day, w)
     me.job_ended = ended
     me.job_start = day
     me.kind = kind
     me.contract = contract
+    me.wage = max(me.wage, int(np.floor(_minimum_wage(me, w, m) * me.hours)))

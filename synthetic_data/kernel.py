@@ -212,7 +212,8 @@ def _live(S: Any, run: Any, rows: Any, w: Any, history: Any) -> None:
                 seen |= WORKED
             if on_wwb(me):
                 seen |= ASSISTED
-            if not _absent(me.state) and not (gone1 if p else gone0):
+            young = m - me.birth < 65 * 12  # a pension may wait a month for what befalls a partner
+            if young and not _absent(me.state) and not (gone1 if p else gone0):
                 seen |= PRESENT
             history[p, m] = seen
 

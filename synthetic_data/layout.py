@@ -81,14 +81,14 @@ _HOME = (
     "residence_start",
 )
 _SPELLS = (
-    "benefit_start", "benefit_from", "benefit_scheme", "benefit_reason", "claim", "role",
+    "benefit_start", "benefit_scheme", "benefit_reason", "claim", "role",
     "job_start", "job", "employer", "kind", "contract", "hours", "wage",
     "registered", "enrolled", "level",
 )  # fmt: skip
 _SUPPORT = (
-    "position", "phase", "instrument", "aim", "target", "offered", "offer_month", "planned",
-    "no_show", "started", "started_month", "began", "until", "programmes", "taken", "last",
-    "last_end", "last_near", "rest_until",
+    "position", "phase", "office", "instrument", "aim", "target", "offered", "offer_month",
+    "planned", "no_show", "started", "started_month", "began", "until", "programmes", "taken",
+    "last", "last_end", "last_near", "rest_until",
 )  # fmt: skip
 
 #: One person while alive: integers, then ratios that do not change, then the random key.
@@ -98,4 +98,4 @@ PERSON = np.dtype(
     + [("key", "u8")]
 )
 #: The pair and the run: what is written where.
-RUN = np.dtype([(name, "i8") for name in ("quiet", "n", "blocked", "claims", "pair")])
+RUN = np.dtype([(name, "i8") for name in ("quiet", "n", "blocked", "claims")])

@@ -39,6 +39,7 @@ from synthetic_data.random import AT_BIRTH, choose, normal, person_key, uniform
 
 #: Days before the window over which the starts of running spells are spread are whole months.
 _DAYS_A_MONTH = 30.4375
+_ADULT = 18 * 12
 
 
 @inner
@@ -167,7 +168,7 @@ def _first_state(me: Any, w: Any, age: Any) -> Any:
         return DISABILITY
     u = (u - disability) / (1.0 - disability)
     if u < wwb:
-        return WWB
+        return WWB if age >= _ADULT + 2 else OTHER
     u = (u - wwb) / (1.0 - wwb)
     work, ww, nug = (
         w.population_start_rest[0],
@@ -222,11 +223,14 @@ def start_pair(S: Any, run: Any, rows: Any, w: Any) -> None:
             mean = 45.0 if state == WWB else 9.0 if state == WW else 50.0
             past = int(-mean * np.log(1.0 - uniform(me.key, AT_BIRTH, np.int64(25))))
             past = max(1, min(past, -me.school_end - 1, 300)) if state != STUDENT else 1
+            if state == WWB:
+                past = min(past, age - _ADULT - 1)
             _enter(S, run, rows, w, p, state, past)
     a, b = S[0], S[1]
     if (
         a.may_pair and EMIGRATED not in (a.state, b.state) and not a.at_home
-        and not b.at_home and uniform(a.key, AT_BIRTH, np.int64(26)) < w.population_start_couple
+        and not b.at_home and -a.birth >= _ADULT and -b.birth >= _ADULT
+        and uniform(a.key, AT_BIRTH, np.int64(26)) < w.population_start_couple
     ):  # fmt: skip
         _start_couple(S, run, rows, w)
     else:
@@ -237,7 +241,6 @@ def start_pair(S: Any, run: Any, rows: Any, w: Any) -> None:
                 me.partner = OUTSIDE
     for p in range(2):
         me = S[p]
-        # one household at a time: who runs a household alone has the children with the mother
         me.moved = 0
         me.flags = 0
         limited = me.limited
@@ -302,7 +305,8 @@ def _start_couple(S: Any, run: Any, rows: Any, w: Any) -> None:
             me.wwb_since = since
             set_state(run, rows, w, me, WWB, since, w.land_first[0])
             me.wwb_since = since
-            open_benefit(me, SCHEME_WWB, start, BEGAN_OTHER, run.claims, p)
+            adult = w.land_first[0] - int(max(0, -me.birth - _ADULT - 1) * _DAYS_A_MONTH)
+            open_benefit(me, SCHEME_WWB, max(start, adult), BEGAN_OTHER, run.claims, p)
 
 
 @inner

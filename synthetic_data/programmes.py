@@ -62,7 +62,7 @@ def stop_programme(run: Any, rows: Any, me: Any, m: Any, day: Any, reason: Any) 
         return
     emit(
         run, rows, ROW_PROGRAMME, me.person, me.started, day,
-        me.municipality, me.instrument, me.aim, me.target, me.offered, reason, me.programmes,
+        me.office, me.instrument, me.aim, me.target, me.offered, reason, me.programmes,
     )  # fmt: skip
     if me.phase == RUNNING:
         me.last = me.instrument
@@ -93,6 +93,7 @@ def make_offer(me: Any, w: Any, m: Any, day: Any, near_work: Any) -> None:
         left -= weights[choice]
         choice += 1
     me.instrument = choice
+    me.office = me.municipality  # who offers pays, wherever the person moves
     distant = choice in (ACTIVATION, PLACEMENT)
     distant = distant or (choice == TRAINING and me.position <= 2)
     me.aim = AIM_PRE_WORK if distant else AIM_WORK
@@ -157,5 +158,5 @@ def write_running(run: Any, rows: Any, me: Any) -> None:
     if me.phase != IDLE:
         emit(
             run, rows, ROW_PROGRAMME, me.person, me.started, OPEN,
-            me.municipality, me.instrument, me.aim, me.target, me.offered, NONE, me.programmes,
+            me.office, me.instrument, me.aim, me.target, me.offered, NONE, me.programmes,
         )  # fmt: skip

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from synthetic_data.calibration import calibrate
 from synthetic_data.engine import Engine
@@ -27,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 #: Row numbers of persons are 32-bit inside the kernel.
 _MOST_PERSONS = 2_000_000_000
+_LARGEST_SEED = 2**63 - 1
 
 
 def make_register(persons: int = 2_000, seed: int = 1, world: World | None = None) -> Register:
@@ -47,7 +52,7 @@ def make_register(persons: int = 2_000, seed: int = 1, world: World | None = Non
     >>> register.persons.collect().height  # doctest: +SKIP
     100
     """
-    _check_call(persons, seed)
+    _check_call(persons, seed, world)
     engine = Engine.build(world or World(), seed)
     lives = engine.run(0, persons)
     found = to_tables(lives.rows, engine.country.table["municipality"])
@@ -102,9 +107,11 @@ def simulate(
     --------
     >>> simulate("data/synthetic", persons=10_000, seed=7)  # doctest: +SKIP
     """
-    _check_call(persons, seed, partition_size=partition_size, threads=threads)
+    _check_call(persons, seed, world, partition_size=partition_size, threads=threads)
     world = world or World()
     root = Path(path)
+    if root.exists() and not root.is_dir():
+        raise CallError(f"{root.name!r} is a file, not a folder", fix="name another folder")
     root.mkdir(parents=True, exist_ok=True)
     engine = Engine.build(world, seed)
     manifest = Manifest(
@@ -157,13 +164,45 @@ def _in_order(
             yield low, high, tables, part
 
 
-def _check_call(persons: int, seed: int, *, partition_size: int = 1, threads: int = 1) -> None:
+def _check_call(
+    persons: int, seed: int, world: World | None, *, partition_size: int = 1, threads: int = 1
+) -> None:
     """Refuse numbers that make no country."""
     counts = {"persons": persons, "partition_size": partition_size, "threads": threads}
+    given: dict[str, object] = {**counts, "seed": seed}
+    for name, found in given.items():
+        if isinstance(found, bool) or not isinstance(found, Integral):
+            raise CallError(f"{name}={found!r} is not a whole number", fix="pass an int")
     for name, value in counts.items():
         if value < 1:
             raise CallError(f"{name}={value} is not a number of at least 1", fix="choose 1 or more")
     if persons > _MOST_PERSONS:
         raise CallError(f"persons={persons:,} is too many", fix=f"choose at most {_MOST_PERSONS:,}")
-    if seed < 0:
-        raise CallError(f"seed={seed} is negative", fix="choose a seed of 0 or more")
+    if not 0 <= seed <= _LARGEST_SEED:
+        said = "negative" if seed < 0 else "too large"
+        raise CallError(f"seed={seed} is {said}", fix=f"choose a seed of 0 … {_LARGEST_SEED}")
+    if world is not None:
+        _check_world(world)
+
+
+def _check_world(world: World) -> None:
+    """Refuse parameters of another shape: compiled code would read past their end."""
+    kind = type(world)
+    if not issubclass(kind, World):
+        raise CallError(f"world is a {kind.__name__}, not a World", fix="pass World(…)")
+    for group in fields(World):
+        given, usual = getattr(world, group.name), getattr(World(), group.name)
+        for item in fields(usual):
+            name = f"world.{group.name}.{item.name}"
+            try:
+                value = np.asarray(getattr(given, item.name), dtype=np.float64)
+            except (AttributeError, TypeError, ValueError):
+                raise CallError(f"{name} is not made of numbers") from None
+            shape = np.shape(getattr(usual, item.name))
+            if value.shape != shape:
+                raise CallError(
+                    f"{name} has shape {value.shape}, not {shape}",
+                    fix="keep the number of classes; a weight or ratio of 0 empties one",
+                )
+            if not np.isfinite(value).all():
+                raise CallError(f"{name} is not finite", fix="choose numbers")

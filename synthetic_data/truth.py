@@ -7,8 +7,13 @@ and programmes from the first on*, against a life with the same luck in which he
 any: the average effect on the treated, by month since his first start. His partner meets the same
 rules with the same luck in both lives. A month counts for a participant when it lies inside the
 window and he is alive, resident and below 65 during the whole of it in *both* lives, so that both
-averages are over the same person-months. Between first offer and start (months −3 … −1) the threat
-may already work; before the first offer both lives are equal.
+averages are over the same person-months. Before the first offer both lives are equal. Between the
+offer and the start that follows it (months −3 … −1) the threat may already work; about one in ten
+had an earlier offer that was never taken up, so that the effect is not exactly zero before that.
+`offer_month` of a participant is that of the programme that first started.
+
+Who found work while an offer was open never started and is no participant: the threat's effect on
+leaving benefit is in the life courses, not in this average.
 
 Outcomes, by calendar month: `in_work` = a regular job on some day of it, beside a benefit or not;
 `on_benefit` = WWB on some day of it.

@@ -12,6 +12,7 @@ from synthetic_data.calibration import calibrate, check, targets
 from synthetic_data.engine import Engine, Lives
 from synthetic_data.tables import coverage, to_tables
 from synthetic_data.truth import read_truth, true_parameters
+from synthetic_data.world import Find, Support
 from toolkit import registers
 from toolkit.errors import CallError, CheckError
 from toolkit.registers import codes
@@ -386,12 +387,66 @@ def test_simulate_writes_everything(tmp_path):
         ({"threads": 0}, "threads=0"),
         ({"partition_size": 0}, "partition_size=0"),
         ({"persons": 3_000_000_000}, "too many"),
+        ({"persons": 1.5}, "persons=1.5 is not a whole number"),
+        ({"persons": "10"}, "not a whole number"),
+        ({"threads": True}, "not a whole number"),
+        ({"seed": 2**63}, "too large"),
+        ({"world": {}}, "not a World"),
+        ({"world": World(support=Support(year=(1.0,)))}, r"support.year has shape \(1,\), not"),
+        ({"world": World(find=Find(sex=1.0))}, r"find.sex has shape \(\)"),
+        ({"world": World(support=Support(offer=float("nan")))}, "support.offer is not finite"),
+        ({"world": World(support=Support(offer="much"))}, "support.offer is not made of numbers"),
     ],
 )
 def test_numbers_that_make_no_country_are_refused(tmp_path, arguments, said):
     with pytest.raises(CallError, match=said):
         simulate(tmp_path / "x", **arguments)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_file_is_no_folder_to_write_in(tmp_path):
+    (tmp_path / "x").write_text("")
+    with pytest.raises(CallError, match="'x' is a file"):
+        simulate(tmp_path / "x", persons=10)
+
+
+def test_the_smallest_countries_can_be_counted(tmp_path):
+    """Seed 1: with ten persons nobody is on WWB in December 2006, in other months somebody is."""
+    for persons in (1, 2, 3, 10):
+        folder = simulate(tmp_path / str(persons), persons=persons, seed=1)
+        table = pl.read_parquet(folder / "calibration.parquet")
+        assert table.height == len(targets())
+        registers.validate(registers.open(folder / "register"))
+
+
+def test_programmes_belong_to_the_municipality_of_the_offer(tables):
+    """A subsidised worker may move; the programme stays with who offered it."""
+    home = tables["residences"].select("person", "municipality", since="start", until="end")
+    at_offer = (
+        tables["programmes"].join(home, on="person", suffix="_home")
+        .filter(
+            (pl.col("since") <= pl.col("offer"))
+            & (pl.col("until").is_null() | (pl.col("until") > pl.col("offer")))
+        )
+    )  # fmt: skip
+    assert at_offer.height == tables["programmes"].height
+    assert (at_offer["municipality"] == at_offer["municipality_home"]).all()
+
+
+def test_nobody_is_on_wwb_before_18(tables):
+    wwb = tables["benefits"].filter(pl.col("scheme") == "wwb")
+    born = wwb.join(tables["persons"].select("person", "birth_month"), on="person")
+    assert (born["start"] >= born["birth_month"].dt.offset_by("18y")).all()
+
+
+def test_wages_are_not_below_the_minimum_of_the_day_a_job_is_agreed(tables):
+    jobs = tables["jobs"].filter(pl.col("start") >= pl.date(1999, 1, 1))
+    known = jobs.join(tables["persons"].select("person", "birth_month"), on="person")
+    year = known["start"].dt.year().to_numpy() - 1999
+    least = np.asarray(World().market.minimum_wage)[year] / 38.0 * known["hours"].to_numpy()
+    grown = known["start"] >= known["birth_month"].dt.offset_by("23y")
+    least *= np.where(grown.to_numpy(), 1.0, 0.75)
+    assert (known["wage"].to_numpy() >= np.floor(least)).all()
 
 
 def test_true_parameters_are_hazard_ratios():
