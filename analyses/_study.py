@@ -17,7 +17,7 @@ from toolkit.provenance import Manifest, hash_file
 from toolkit.reporting import document, figures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
 
     from toolkit.registers import Register
@@ -96,6 +96,16 @@ class Study:
     def shared(self, group: str, key: str) -> str:
         """Return words that several studies share; the key itself where there are none."""
         return str(read_toml("words")[self.language].get(group, {}).get(key, key))
+
+    def run(
+        self,
+        steps: Sequence[Callable[..., None]],
+        *data: Any,
+        progress: Callable[..., Any] | None = None,
+    ) -> None:
+        """Take the steps of the study in order, behind a progress bar if one is given."""
+        for step in progress(steps, title=self.name) if progress else steps:
+            step(self, *data)
 
     # --- what goes on the page ---------------------------------------------------------------
 

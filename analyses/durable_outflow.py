@@ -69,8 +69,7 @@ def main(
         _published, _selection, _return, _states, _stay, _groups, _definitions, _destinations,
         _flows,
     ]  # fmt: skip
-    for step in progress(steps, title=study.name) if progress else steps:
-        step(study, register, cohort)
+    study.run(steps, register, cohort, progress=progress)
     work = _share(cohort.outcomes, "in_work", study.config["horizon_work"])
     back = _share(cohort.outcomes, "returned", study.config["horizon_return"])
     return study.finish(

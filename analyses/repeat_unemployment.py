@@ -40,8 +40,7 @@ def main(
     study = Study("repeat_unemployment", out, language, chapter_number=2)
     cohort = _cohort(register, study)
     steps = [_published, _selection, _curves, _horizons, _groups, _revolving_door]
-    for step in progress(steps, title=study.name) if progress else steps:
-        step(study, register, cohort)
+    study.run(steps, register, cohort, progress=progress)
     shares = {
         row["horizon"]: study.percent(row["estimate"])
         for row in cohort.outcomes.indicators().iter_rows(named=True)

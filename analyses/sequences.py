@@ -86,8 +86,7 @@ def run(
     study.name = name
     study.source = study.word("source", Path(file).name)
     panel = _panel(study, data, person, _months(columns, data), start, benefit, work, by)
-    for step in (_states, _destinations, _selection, _groups, _return):
-        step(study, panel)
+    study.run([_states, _destinations, _selection, _groups, _return], panel)
     shares = {
         (row["measure"], row["horizon"]): study.percent(row["estimate"])
         for row in panel.outcomes.indicators().iter_rows(named=True)

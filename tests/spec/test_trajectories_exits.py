@@ -530,3 +530,20 @@ def test_traits_are_added_row_by_row_and_a_programme_is_looked_for_far_enough_ba
     nobody = register(spells, programmes=programmes.clear(), municipalities=places)
     told = trajectories.describe(exits(nobody).frame, nobody, programme_months=36)
     assert told["with_programme"].to_list() == [None, None]
+
+
+def test_every_result_says_what_it_estimates_and_with_what():
+    from synthetic_data import make_register
+
+    made = make_register(persons=3_000, seed=1)
+    definition = trajectories.recipe("iwi_2008")
+    found = trajectories.exits(made, definition, window="2005/2006")
+    for result in (
+        found,
+        trajectories.durability(found, made),
+        trajectories.inflow(made, definition, window="2005"),
+    ):
+        for key in ("estimand", "definition", "n", "versions", "wall_time"):
+            assert key in result.meta
+        assert result.meta["wall_time"] >= 0
+        assert "Estimand" in result.summary()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time as clock
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import EmptyCohortError, OutsideCoverageError, check_option
+from toolkit.provenance import versions
 from toolkit.result import Result
 from toolkit.trajectories.benefits import benefit_coverage, coverage_of, merged_spells
 from toolkit.trajectories.calendar import Window, month_index, month_start
@@ -215,6 +217,7 @@ def _follow(
     allow_empty: bool,
 ) -> Cohort:
     """Give spells their time, event and cause."""
+    begin = clock.perf_counter()
     person = chosen["person"].cast(pl.Int64).to_numpy()
     start, end = numbers(chosen["start"]), numbers(chosen["end"], open_end=True)
     left = leaving(register, person, np.where(end < OPEN, end, entry_day), definition.pension_age)
@@ -263,6 +266,9 @@ def _follow(
         definition=definition,
         meta={
             "method": method,
+            "estimand": "months on benefit up to the exit, by destination",
+            "versions": versions(),
+            "wall_time": clock.perf_counter() - begin,
             "definition": definition,
             "n": frame.height,
             "n_event": int(frame["event"].sum()),

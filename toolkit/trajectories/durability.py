@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time as clock
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,7 @@ def durability(
     FollowUpWarning
         When a horizon lies past the data for a part; counted in ``meta["not_observed"]``.
     """
+    begin = clock.perf_counter()
     chosen = definition or exits.definition
     frame, steps = _in_denominator(exits, chosen)
     jobs = coverage_of(register, "jobs")
@@ -137,6 +139,8 @@ def durability(
     meta = {
         **exits.meta,
         "method": "Durability of exits",
+        "estimand": f"in work and back on benefit, share of {chosen.denominator_text} (gross)",
+        "wall_time": clock.perf_counter() - begin,
         "definition": chosen,
         "n": frame.height,
         "n_event": int((frame["return_event"] == HAPPENED).sum()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time as clock
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import EmptyCohortError, MissingValueError, OutsideCoverageError
+from toolkit.provenance import versions
 from toolkit.result import Result
 from toolkit.trajectories.benefits import benefit_coverage, coverage_of, merged_spells
 from toolkit.trajectories.calendar import Window
@@ -145,6 +147,7 @@ def exits(
     MissingValueError
         When the definition has ages and a birth month is missing.
     """
+    begin = clock.perf_counter()
     period = Window.of(window)
     known = benefit_coverage(register, definition.schemes)
     _require_covered(period, known)
@@ -230,6 +233,9 @@ def exits(
     )
     meta = {
         "method": "Exits from benefit",
+        "estimand": f"exits from {'/'.join(definition.schemes)} and where they lead",
+        "versions": versions(),
+        "wall_time": clock.perf_counter() - begin,
         "definition": definition,
         "window": (period.start, period.end),
         "n": frame.height,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time as clock
 import warnings
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError, FollowUpWarning, HorizonError
+from toolkit.provenance import versions
 from toolkit.trajectories.calendar import Window, add_months
 from toolkit.trajectories.days import (
     OPEN,
@@ -69,6 +71,7 @@ def reintegration_outcome(
             f"{definition.name!r} is about exits from benefit",
             fix="take one with event='programme_start', such as 'reintegration_24_months'",
         )
+    begin = clock.perf_counter()
     period = Window.of(window)
     jobs = register.covers("jobs")
     longest = max(definition.horizons)
@@ -130,6 +133,9 @@ def reintegration_outcome(
         warnings.warn(note, FollowUpWarning, stacklevel=2)
     meta = {
         "method": "Work after the start of support",
+        "estimand": f"in work within a horizon, share of {definition.denominator_text} (gross)",
+        "versions": versions(),
+        "wall_time": clock.perf_counter() - begin,
         "definition": definition,
         "window": (period.start, period.end),
         "n": frame.height,
