@@ -26,12 +26,12 @@ class _Spell(dy.Schema):
 
 
 class Persons(dy.Schema):
-    """One row a person: what does not change. Origin as CBS had it then."""
+    """One row a person: what does not change. Origin as CBS had it then, null if not delivered."""
 
     person = dy.Int64(primary_key=True)
     sex = dy.Enum(codes.SEX, nullable=False)
     birth_month = dy.Date(nullable=False, resolution="1mo")
-    origin = dy.Enum(codes.ORIGIN, nullable=False)
+    origin = dy.Enum(codes.ORIGIN, nullable=True)
     education = dy.Enum(codes.EDUCATION, nullable=True)
     work_limited = dy.Bool(nullable=True)
     death_date = dy.Date(nullable=True)
@@ -85,13 +85,17 @@ class Enrolments(_Spell):
 
 
 class Programmes(dy.Schema):
-    """A programme offered to a person. `start` is null where the offer was never taken up."""
+    """A programme offered to a person. `start` is null where the offer was never taken up.
+
+    `instrument` and `aim` are null where the delivery does not say: SRG 2010 knows a traject, and
+    of its provisions only the wage subsidy and the participation placement.
+    """
 
     person = dy.Int64(nullable=False)
     programme = dy.Int64(nullable=False)
     municipality = dy.String(nullable=True)
-    instrument = dy.Enum(codes.INSTRUMENT, nullable=False)
-    aim = dy.Enum(codes.AIM, nullable=False)
+    instrument = dy.Enum(codes.INSTRUMENT, nullable=True)
+    aim = dy.Enum(codes.AIM, nullable=True)
     target_group = dy.Enum(codes.TARGET_GROUP, nullable=False)
     offer = dy.Date(nullable=False)
     start = dy.Date(nullable=True)
