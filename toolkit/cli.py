@@ -1,6 +1,6 @@
 """The command line: few verbs, thin. The Makefile calls them.
 
-Exit codes: 0 done, 2 wrong call, 3 input refused, 4 checks failed.
+Exit codes: 0 done, 2 wrong call, 3 input refused, 4 checks failed, 5 cannot be written.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Messages name columns, tables, row numbers and counts, never a person's key.
 
-The exit codes are those of the command line: 2 wrong call, 3 input refused, 4 checks failed.
+The exit codes are those of the command line: 2 wrong call, 3 input refused, 4 checks failed,
+5 the disk does not take what is written, or somebody else is writing there.
 """
 
 from __future__ import annotations
@@ -119,6 +120,12 @@ class CheckError(ToolkitError):
     """A check of results against their targets failed."""
 
     exit_code = 4
+
+
+class StorageError(ToolkitError):
+    """What was to be written cannot be: no room, no rights, or another process at work."""
+
+    exit_code = 5
 
 
 class ToolkitWarning(UserWarning):

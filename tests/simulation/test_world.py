@@ -66,7 +66,7 @@ def test_same_seed_gives_same_bytes(tmp_path):
     assert _hashes(first) == _hashes(again)
     assert len(_hashes(first)) == 2 + 3 * len(PERSON_TABLES) + 4 + 1
     different = {name for name, value in _hashes(first).items() if _hashes(other)[name] != value}
-    assert "register/benefits/part-00000.parquet" in different
+    assert "register/tables-1/benefits/part-00000.parquet" in different
     assert "truth/net_effect.parquet" in different
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from datetime import date
 
@@ -20,6 +21,7 @@ from toolkit.errors import (
     OutsideCoverageError,
     OverlappingSpellsError,
     ReversedSpellError,
+    StorageError,
     ToolkitError,
     UnknownCodeError,
     WrongTypeError,
@@ -125,6 +127,63 @@ def test_a_failed_write_leaves_the_old_store(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["r"]
 
 
+def test_a_new_register_takes_its_place_in_one_step_and_cleans_up(tmp_path):
+    for key in (1, 2):
+        with registers.StoreWriter(
+            tmp_path / "r", municipalities=empty("municipalities"), coverage=coverage()
+        ) as writer:
+            writer.write(key, key + 1, {"persons": persons(key)})
+            assert writer.written().persons.collect()["person"].to_list() == [key]
+            if key == 2:  # until the end the old one is what everybody sees
+                opened = registers.open(tmp_path / "r")
+                assert opened.persons.collect()["person"].to_list() == [1]
+    assert registers.open(tmp_path / "r").persons.collect()["person"].to_list() == [2]
+    assert [f.name for f in (tmp_path / "r").iterdir() if f.is_dir()] == ["tables-2"]
+
+
+def test_two_writers_are_kept_apart(tmp_path):
+    def writer():
+        return registers.StoreWriter(
+            tmp_path / "r", municipalities=empty("municipalities"), coverage=coverage()
+        )
+
+    with writer() as first:
+        with pytest.raises(StorageError, match="Another process"), writer():
+            pass
+        first.write(1, 2, {"persons": persons(1)})
+    assert registers.open(tmp_path / "r").persons.collect().height == 1
+
+
+def test_what_a_killed_writer_left_is_cleaned_up(tmp_path):
+    left = tmp_path / "r" / "tables-1" / "jobs"
+    left.mkdir(parents=True)
+    (left / "part-00000.parquet").write_bytes(b"half")
+    with registers.StoreWriter(
+        tmp_path / "r", municipalities=empty("municipalities"), coverage=coverage()
+    ) as writer:
+        writer.write(1, 2, {"persons": persons(1)})
+    assert not left.exists()
+
+
+def test_a_full_disk_is_said_and_the_old_register_stays(tmp_path, monkeypatch):
+    def write(key):
+        with registers.StoreWriter(
+            tmp_path / "r", municipalities=empty("municipalities"), coverage=coverage()
+        ) as writer:
+            writer.write(key, key + 1, {"persons": persons(key)})
+
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write(1)
+    monkeypatch.setattr("toolkit.registers.store.write_json", no_room)
+    with pytest.raises(StorageError, match="disk is full") as caught:
+        write(2)
+    assert caught.value.exit_code == 5
+    assert registers.open(tmp_path / "r").persons.collect()["person"].to_list() == [1]
+    assert not (tmp_path / "r" / "tables-2").exists()
+
+
 def test_writer_does_not_overwrite_a_folder_that_is_no_store(tmp_path):
     (tmp_path / "thesis.docx").write_text("years of work")
     writer = registers.StoreWriter(
@@ -208,7 +267,7 @@ def test_open_says_what_is_missing(tmp_path):
         tmp_path / "r", municipalities=empty("municipalities"), coverage=coverage()
     ) as writer:
         writer.write(1, 2, {"persons": persons(1)})
-    file = tmp_path / "r" / "jobs" / "part-00000.parquet"
+    file = tmp_path / "r" / "tables-1" / "jobs" / "part-00000.parquet"
     pl.read_parquet(file).drop("hours").write_parquet(file)
     with pytest.raises(MissingColumnError, match="'hours'"):
         registers.open(tmp_path / "r")
@@ -282,7 +341,7 @@ def _cut(jobs):
 
 
 def _forget(jobs):
-    (jobs.parent / "register.json").write_text("[]")
+    (jobs.parents[1] / "register.json").write_text("[]")
 
 
 @pytest.mark.parametrize("harm", [_add, _lose, _move, _cut, _forget])
@@ -298,7 +357,7 @@ def test_a_store_that_was_changed_by_hand_is_refused(tmp_path, harm):
             )  # fmt: skip
     registers.validate(registers.open(tmp_path / "r"))
     registers.validate(registers.open(tmp_path / "r").part(1))
-    harm(tmp_path / "r" / "jobs")
+    harm(tmp_path / "r" / "tables-1" / "jobs")
     with pytest.raises(InputError, match="make the register again"):
         registers.validate(registers.open(tmp_path / "r"))
 

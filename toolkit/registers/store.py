@@ -1,20 +1,29 @@
-"""The store: Parquet, sorted and partitioned by person, replaced whole or not at all."""
+"""The store: Parquet, sorted and partitioned by person, replaced whole or not at all.
+
+`register.json` names the folder that holds the tables (`tables-1`, `tables-2`, …). A new
+generation is written beside the old one; renaming the new index over the old is the one step in
+which the store changes. A lock keeps two writers apart.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
+from filelock import FileLock, Timeout
 
 from toolkit.errors import (
     CallError,
     InputError,
     MissingColumnError,
     MissingTableError,
+    StorageError,
     WrongTypeError,
 )
 from toolkit.provenance import write_json
@@ -22,11 +31,12 @@ from toolkit.registers.register import Partition, Register, conform
 from toolkit.registers.schema import PERSON_TABLES, REFERENCE_TABLES, TABLES, dtypes, sort_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
 INDEX = "register.json"
-FORMAT = 1
+LOCK = ".lock"
+FORMAT = 2
 
 
 def open_store(path: str | Path) -> Register:
@@ -67,9 +77,57 @@ def open_store(path: str | Path) -> Register:
             f"The register at {root.as_posix()!r} has format {facts.get('format')!r}, not {FORMAT}",
             fix="make it again with this version of the toolkit",
         )
-    partitions = tuple(Partition(*pair) for pair in facts.get("partitions", ()))
-    tables = {name: _scan(root, name) for name in TABLES}
-    return Register(tables=tables, partitions=partitions, meta=facts, path=root)
+    return _register(root, root / str(facts.get("tables", "")), facts)
+
+
+def _register(root: Path, data: Path, facts: Mapping[str, Any]) -> Register:
+    return Register(
+        tables={name: _scan(data, name) for name in TABLES},
+        partitions=tuple(Partition(*pair) for pair in facts.get("partitions", ())),
+        meta=facts,
+        path=root,
+    )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Keep two writers of one store apart, and say in clear words when the disk is full.
+
+    Raises
+    ------
+    StorageError
+        When another process writes the store, or it cannot be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with FileLock(path / LOCK, timeout=0):
+            try:
+                yield
+            finally:
+                if {item.name for item in path.iterdir()} == {LOCK}:  # nothing was written
+                    shutil.rmtree(path, ignore_errors=True)
+    except Timeout:
+        raise StorageError(
+            "Another process is writing this register",
+            where=path.as_posix(),
+            fix="wait until it is done, or choose another folder",
+        ) from None
+    except OSError as error:
+        raise no_room(error, path) from error
+    except pl.exceptions.ComputeError as error:  # polars wraps what the disk says
+        if "os error 28" in str(error):
+            raise no_room(OSError(errno.ENOSPC, ""), path) from None
+        raise
+
+
+def no_room(error: OSError, path: Path) -> StorageError:
+    """Build the error for a disk that does not take what is written."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return StorageError(
+        "The disk is full" if full else f"Writing failed: {os.strerror(error.errno or errno.EIO)}",
+        where=f"{path.as_posix()}; an older register there is as it was",
+        fix="make room and run again" if full else "check the rights on that folder and run again",
+    )
 
 
 def _scan(root: Path, table: str) -> pl.LazyFrame:
@@ -135,7 +193,8 @@ class StoreWriter:
         self.path = Path(path)
         self._reference = {"municipalities": municipalities, "coverage": coverage}
         self._meta = dict(meta or {})
-        self._part = self.path.with_name(f"{self.path.name}.part-{os.getpid()}")
+        self._part = self.path  # a folder of its own from `__enter__` on
+        self._held = ExitStack()
         self._partitions: list[Partition] = []
         self._rows = dict.fromkeys(PERSON_TABLES, 0)
 
@@ -145,7 +204,13 @@ class StoreWriter:
                 f"{self.path.as_posix()!r} is not a register and not an empty folder",
                 fix="choose another folder, so that nothing of yours is overwritten",
             )
-        shutil.rmtree(self._part, ignore_errors=True)
+        self._held.enter_context(writing(self.path))
+        generations = [_number(folder) for folder in self.path.glob("tables-*")]
+        current = _current(self.path)
+        for folder in self.path.glob("tables-*"):  # left by a process that was killed
+            if folder.name != current:
+                shutil.rmtree(folder, ignore_errors=True)
+        self._part = self.path / f"tables-{max(generations, default=0) + 1}"
         self._part.mkdir(parents=True)
         for name in REFERENCE_TABLES:
             conform(self._reference[name].lazy(), name).write_parquet(
@@ -180,37 +245,56 @@ class StoreWriter:
             self._rows[name] += frame.height
         self._partitions.append(Partition(low, high))
 
+    def written(self) -> Register:
+        """Return what has been written so far as a register, before it takes its place."""
+        return _register(self.path, self._part, self._facts())
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            **self._meta,
+            "format": FORMAT,
+            "tables": self._part.name,
+            "partitions": [[p.low, p.high] for p in self._partitions],
+            "rows": self._rows,
+        }
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            shutil.rmtree(self._part, ignore_errors=True)
-            return
-        write_json(
-            self._part / INDEX,
-            {
-                **self._meta,
-                "format": FORMAT,
-                "partitions": [[p.low, p.high] for p in self._partitions],
-                "rows": self._rows,
-            },
-        )
-        old = self.path.with_name(f"{self.path.name}.old-{os.getpid()}")
-        replaced = self.path.exists()
-        if replaced:
-            self.path.rename(old)
-        try:
-            self._part.rename(self.path)
-        except OSError:
-            if replaced:
-                old.rename(self.path)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
+        done = False
+        # whatever `writing` has to say about an error is said after cleaning up
+        with self._held:
+            try:
+                if kind is None:
+                    old = _current(self.path)
+                    write_json(self.path / INDEX, self._facts())
+                    done = True
+                    if old:
+                        shutil.rmtree(self.path / old, ignore_errors=True)
+                elif error is not None:
+                    raise error
+            finally:
+                if not done:
+                    shutil.rmtree(self._part, ignore_errors=True)
+
+
+def _current(path: Path) -> str | None:
+    """Return the folder of tables that the index names."""
+    try:
+        return str(json.loads((path / INDEX).read_text(encoding="utf-8"))["tables"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _number(folder: Path) -> int:
+    digits = folder.name.removeprefix("tables-")
+    return int(digits) if digits.isdigit() else 0
 
 
 def _is_ours(path: Path) -> bool:
-    """Tell whether `path` may be replaced: a store, or an empty folder."""
-    return path.is_dir() and ((path / INDEX).is_file() or not any(path.iterdir()))
+    """Tell whether `path` may be written: a store, an empty folder, or one left by a kill."""
+    inside = {item.name for item in path.iterdir()} if path.is_dir() else {""}
+    return INDEX in inside or all(name == LOCK or name.startswith("tables-") for name in inside)
