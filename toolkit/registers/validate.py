@@ -112,7 +112,11 @@ def _check_keys_there(frame: pl.LazyFrame, table: str) -> None:
         raise MissingValueError(
             "Column 'person' has missing values",
             where=f"table {table!r}, {missing:,} rows",
-            fix="fill them or leave those rdef _check_written(register: Register, table: str) -> None:
+            fix="fill them or leave those rows out before ingesting",
+        )
+
+
+def _check_written(register: Register, table: str) -> None:
     whole = len(register.meta.get("partitions", ())) == len(register.partitions)  # no single part
     there = register.table(table).select(pl.len()).collect().item()
     written = register.meta.get("rows", {}).get(table, there) if whole else there
@@ -132,10 +136,6 @@ def _changed(table: str, where: str) -> InputError:
         where=where,
         fix="make the register again; a file may have been added, lost or changed",
     )
-
-
-n added, lost or changed",
-        )
 
 
 def _where(table: str, index: int, rows: pl.Series) -> str:
