@@ -64,7 +64,7 @@ REFUSED = [
     ("overlap", "1,2005-01-01,,wwb,1,head\n1,2005-06-01,,wwb,2,head", "overlap"),
     ("coverage", "1,2009-01-01,,wwb,1,head", "outside the coverage"),
     ("orphan", "77,2005-01-01,,wwb,1,head", "not in table 'persons'"),
-    ("date", "1,1 mei 2005,,wwb,1,head", "first at line 2"),
+    ("date", "1,1 mei 2005,,wwb,1,head", "first at record 1"),
 ]
 
 

@@ -1,72 +1,35 @@
-"""From a delivery to the store. Layout `canonical`: one Parquet or CSV file a canonical table.
-
-Raw deliveries (SPSS, fixed width, wage rows) get their readers and layouts in this room.
-"""
+"""From a delivery to the store: whatever comes in, canonical tables come out or a clear refusal."""
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from toolkit.errors import (
-    CallError,
-    EmptyCohortError,
-    MissingColumnError,
-    MissingTableError,
-    WrongTypeError,
-    check_option,
-    masked,
-    nearest,
-)
-from toolkit.registers.register import Register, conform, from_frames
-from toolkit.registers.schema import PERSON_TABLES, TABLES, dtypes
-from toolkit.registers.store import INDEX, StoreWriter, open_store
+from toolkit.errors import CallError, EmptyCohortError
+from toolkit.registers.canonical import is_canonical, read_canonical
+from toolkit.registers.schema import PERSON_TABLES
+from toolkit.registers.store import StoreWriter, open_store
 from toolkit.registers.validate import validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-Layout = Literal["canonical"]
-_BOOLEAN = {"true": True, "false": False, "1": True, "0": False}
+    from toolkit.registers.register import Register
+
+Progress = "Callable[[Sequence[Any]], Iterator[Any]]"
 
 
 def ingest(
     source: str | Path,
     target: str | Path,
     *,
-    layout: str = "canonical",
+    layout: str = "auto",
     partition_size: int = 50_000,
     progress: Callable[[Sequence[Any]], Iterator[Any]] | None = None,
 ) -> Register:
-    """Read a delivery, check it, and write it as a store.
-
-    Parameters
-    ----------
-    source : str or Path
-        A folder with `<table>.parquet` or `<table>.csv` for each canonical table (or a store).
-        CSV: UTF-8, comma, header, dates as `2006-01-31`. A table may be left out when nothing
-        was delivered of it; then it has no row in `coverage` either. Columns that may be null may
-        be left out, but not the `end` of a spell.
-    target : str or Path
-        Where the store goes; replaced only when all is well.
-    layout : {"canonical"}
-        The layout of the delivery.
-    partition_size : int
-        Persons a partition.
-    progress : callable, optional
-        Wraps the list of partitions, as tqdm does.
-
-    Raises
-    ------
-    CallError
-        When the folder or layout does not exist.
-    InputError
-        The first rule of `registers.validate` that is broken; the older store stays.
-    """
-    check_option("layout", layout, get_args(Layout))
+    """Read a delivery, check it, and write it as a store."""
     if partition_size < 1:
         raise CallError(f"partition_size={partition_size} is below 1", fix="leave it out")
     folder = Path(source)
@@ -74,10 +37,17 @@ def ingest(
         raise CallError(
             f"There is no folder {folder.as_posix()!r}", fix="check the path of the delivery"
         )
-    if (folder / INDEX).is_file():
-        register = open_store(folder)
-    else:
-        register = from_frames({"source": folder.name}, **_files(folder))
+    return _ingest_canonical(folder, Path(target), partition_size, progress)
+
+
+def _ingest_canonical(
+    folder: Path,
+    target: Path,
+    partition_size: int,
+    progress: Callable[[Sequence[Any]], Iterator[Any]] | None,
+) -> Register:
+    """Write tables that are canonical already; the first broken rule refuses the delivery."""
+    register = read_canonical(folder)
     validate(register)
     keys = register.persons.select("person").collect().to_series()
     if not len(keys):
@@ -89,11 +59,12 @@ def ingest(
     cuts = keys.gather_every(partition_size).to_list()
     ends = [*cuts[1:], register.partitions[-1].high]
     pairs = list(zip(cuts, ends, strict=True))
+    meta = {"source": register.meta.get("source", folder.name), "layout": "canonical"}
     with StoreWriter(
         target,
         municipalities=register.municipalities.collect(),
         coverage=register.coverage.collect(),
-        meta={"source": register.meta.get("source", folder.name), "layout": layout},
+        meta=meta | {k: v for k, v in register.meta.items() if k == "ignored_columns"},
     ) as writer:
         for low, high in progress(pairs) if progress else pairs:
             inside = (pl.col("person") >= low) & (pl.col("person") < high)
@@ -105,162 +76,4 @@ def ingest(
     return open_store(target)
 
 
-def _files(folder: Path) -> dict[str, pl.DataFrame]:
-    files = _by_table(folder)
-    found = {}
-    for table, file in files.items():
-        if file.suffix == ".parquet":
-            frame = _read_parquet(file)
-            _check_names(frame.collect_schema().names(), table, file)
-            found[table] = conform(frame, table)
-        else:
-            _check_names(_header(file), table, file)
-            found[table] = conform(_parse(_read_csv(file), table, file).lazy(), table)
-    if "coverage" in found:
-        _check_delivered(found["coverage"], files, folder)
-    return found
-
-
-def _by_table(folder: Path) -> dict[str, Path]:
-    """Return the file of each table; a data file that is no table's is a slip of the pen."""
-    files: dict[str, Path] = {}
-    for file in sorted(folder.iterdir()):
-        if file.suffix.lower() not in {".parquet", ".csv"}:
-            continue
-        if file.stem not in TABLES or file.suffix not in {".parquet", ".csv"}:
-            hint = nearest(file.stem, TABLES)
-            raise MissingTableError(
-                f"File {masked(file.name)!r} is no canonical table",
-                where=f"folder {folder.as_posix()!r}",
-                fix=f"is it {hint + file.suffix.lower()!r}? Else put it elsewhere"
-                if hint
-                else f"put it elsewhere, or name it after one of {', '.join(TABLES)}",
-            )
-        if file.stem in files:
-            raise CallError(
-                f"Table {file.stem!r} is there twice, as CSV and as Parquet",
-                where=f"folder {folder.as_posix()!r}",
-                fix="keep one of the two",
-            )
-        files[file.stem] = file
-    if not files:
-        raise MissingTableError(
-            "No canonical table is there",
-            where=f"folder {folder.as_posix()!r}",
-            fix="deliver persons.parquet, coverage.parquet, benefits.parquet, … (or .csv)",
-        )
-    for table in ("persons", "coverage"):
-        if table not in files:
-            raise MissingTableError(
-                f"Table {table!r} is not there",
-                where=f"folder {folder.as_posix()!r}",
-                fix=f"deliver {table}.parquet or {table}.csv",
-            )
-    return files
-
-
-def _check_delivered(coverage: pl.DataFrame, files: dict[str, Path], folder: Path) -> None:
-    """Not delivered is not 'none': an empty table under a coverage row would say so."""
-    for source in coverage["source"].drop_nulls().cast(pl.String):
-        if source not in files:
-            raise MissingTableError(
-                f"Table {source!r} is not there, but 'coverage' says that it was delivered",
-                where=f"folder {folder.as_posix()!r}",
-                fix=f"deliver {source}.parquet or {source}.csv (with its header only, if nobody "
-                f"is in it), or leave the row {source!r} out of 'coverage'",
-            )
-
-
-def _check_names(names: Sequence[str], table: str, file: Path) -> None:
-    """Check the header: a column misspelt must not become a column of nulls."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise WrongTypeError(
-            f"Column {masked(twice[0])!r} stands twice", where=file.name, fix="keep one of them"
-        )
-    columns = TABLES[table].columns()
-    absent = [name for name in columns if name not in names]
-    odd = [name for name in names if name not in columns]
-    there = f"{file.name}, columns there: {masked(', '.join(names))}"
-    for name in absent:
-        likely = nearest(name, odd)
-        if columns[name].nullable and name != "end" and likely is None:
-            continue
-        fix = "add it; toolkit.registers.schema says what it means"
-        if likely is not None:
-            fix = f"is it the one named {masked(likely)!r}? Rename it"
-        elif len(absent) == len(columns):
-            fix = "is the separator a comma, the text UTF-8, and the first line a header?"
-        raise MissingColumnError(f"Table {table!r} lacks column {name!r}", where=there, fix=fix)
-
-
-def _read_parquet(file: Path) -> pl.LazyFrame:
-    try:
-        return pl.read_parquet(file).lazy()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise WrongTypeError(
-            "A file cannot be read as Parquet", where=file.name, fix="write it again"
-        ) from error
-
-
-def _header(file: Path) -> list[str]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            header = next(csv.reader(lines), [])
-    except UnicodeDecodeError:
-        raise _not_utf8(file) from None
-    if not header:
-        raise WrongTypeError(
-            "A file is empty", where=file.name, fix="a table without rows is its header alone"
-        )
-    return header
-
-
-def _read_csv(file: Path) -> pl.DataFrame:
-    try:
-        return pl.read_csv(file, infer_schema=False, null_values="")
-    except pl.exceptions.PolarsError as error:
-        if "utf-8" in str(error):
-            raise _not_utf8(file) from None
-        raise WrongTypeError(  # the error of polars may show values
-            "A file cannot be read as CSV",
-            where=file.name,
-            fix="give every line as many fields as the header, and quote fields that hold a comma",
-        ) from None
-
-
-def _not_utf8(file: Path) -> WrongTypeError:
-    return WrongTypeError(
-        "A file is not in UTF-8", where=file.name, fix=f"iconv -f latin1 -t utf-8 {file.name}"
-    )
-
-
-def _parse(text: pl.DataFrame, table: str, file: Path) -> pl.DataFrame:
-    """Read CSV text as the schema's types; what cannot be read is an error, never null.
-
-    Blank lines are no rows.
-    """
-    parsed = []
-    for name, dtype in dtypes(table).items():
-        if name not in text.columns:
-            continue
-        column = text[name]
-        if dtype == pl.Date:
-            read = column.str.to_date("%Y-%m-%d", strict=False)
-        elif dtype == pl.Boolean:
-            read = column.str.to_lowercase().replace_strict(_BOOLEAN, default=None)
-        elif dtype.is_numeric():
-            read = column.cast(dtype, strict=False)
-        else:
-            read = column
-        bad = (column.is_not_null() & read.is_null()).arg_true()
-        if len(bad):
-            raise WrongTypeError(
-                f"Column {name!r} has {len(bad):,} values that cannot be read as {dtype}",
-                where=f"{file.name}, first at line {bad[0] + 2}",
-                fix="dates are 2006-01-31, booleans true or false, numbers with a decimal point",
-            )
-        parsed.append(read)
-    return pl.DataFrame(parsed).filter(
-        text.select(~pl.all_horizontal(pl.all().is_null())).to_series()
-    )
+_ = is_canonical
