@@ -45,7 +45,9 @@ class Representativity(Result):
     unadjusted : float or None
         R of the fitted propensities as they are: too low, since they also vary by chance.
     std_error : float or None
-        Of R.
+        Of R; None where R is 1 (the delta method ends there, the interval does not).
+    conf_low, conf_high : float or None
+        95% interval, made for S² and taken to R: it holds near 1 too.
     partial : pl.DataFrame
         `term`, `level` (null: the variable), `n`, `n_response`, `rate` (mean propensity),
         `estimate`: unconditional partial indicator.
@@ -56,6 +58,8 @@ class Representativity(Result):
     estimate: float | None
     unadjusted: float | None
     std_error: float | None
+    conf_low: float | None
+    conf_high: float | None
     n: int
     n_response: int
     partial: pl.DataFrame
@@ -70,15 +74,12 @@ class Representativity(Result):
         return self.partial
 
     def glance(self) -> pl.DataFrame:
-        """Return R, its interval (cut to 0–1), and what it rests on."""
-        low = high = None
-        if self.estimate is not None and self.std_error is not None:
-            low = max(self.estimate - _Z * self.std_error, 0.0)
-            high = min(self.estimate + _Z * self.std_error, 1.0)
+        """Return R, its interval, and what it rests on."""
         return pl.DataFrame(
             {
                 "n": [self.n], "n_response": [self.n_response], "estimate": [self.estimate],
-                "std_error": [self.std_error], "conf_low": [low], "conf_high": [high],
+                "std_error": [self.std_error], "conf_low": [self.conf_low],
+                "conf_high": [self.conf_high],
                 "unadjusted": [self.unadjusted],
             },
             schema_overrides=dict.fromkeys(
@@ -99,7 +100,7 @@ def r_indicator(
     The propensities come from a logit on the categories of `by`, main effects only. All units are
     there (no sample): what is uncertain is the fitted ρ. Its chance variation adds
     tr(cov(z)·Σ) to S², with z = ∂ρ/∂β and Σ = cov(β̂); that is taken off. The variance of S² is
-    4aᵀΣa + 2tr(BΣBΣ), a = cov(ρ, z), B = cov(z), and that of R is it over S².
+    4aᵀΣa + 2tr(BΣBΣ), with a = cov(ρ, z) and B = cov(z), and that of R is it over S².
 
     Parameters
     ----------
@@ -151,12 +152,10 @@ def r_indicator(
     require_rows(used, "the data with a weight above zero")
     r, w = answered[inside], w[inside]
     fit = fit_logit(_design(used, names), r, w)
-    unadjusted, adjusted, error = _r(fit, w)
     nobody = not r.any()
+    numbers = dict.fromkeys(("estimate", "unadjusted", "std_error", "conf_low", "conf_high"))
     return Representativity(
-        estimate=None if nobody else adjusted,
-        unadjusted=None if nobody else unadjusted,
-        std_error=None if nobody else error,
+        **(numbers if nobody else _r(fit, w)),
         n=used.height,
         n_response=int(r.sum()),
         partial=_partials(used, names, response, fit.fitted, w),
@@ -171,22 +170,32 @@ def _design(frame: pl.DataFrame, names: Sequence[str]) -> Floats:
     return np.column_stack([np.ones(frame.height), columns])
 
 
-def _r(fit: Fit, w: Floats) -> tuple[float, float, float]:
-    """Return R as fitted, R adjusted, and its standard error."""
+def _r(fit: Fit, w: Floats) -> dict[str, float | None]:
+    """Return R as fitted and adjusted, its standard error and interval."""
     n, rho, z, sigma = len(w), fit.fitted, fit.gradient, fit.covariance
     share = w / w.sum()
     rho0, z0 = rho - share @ rho, z - share @ z
-    spread = float(share @ rho0**2)
+    finite = n / max(n - 1, 1)  # S² has n − 1 below it
+    spread = float(share @ rho0**2) * finite
     b = z0.T @ (share[:, None] * z0)
     a = z0.T @ (share * rho0)
-    chance = float(np.trace(b @ sigma))
-    finite = n / max(n - 1, 1)  # S² has n − 1 below it
-    unadjusted = 1 - 2 * np.sqrt(spread * finite)
-    adjusted = 1 - 2 * np.sqrt(max(spread - chance, 0.0) * finite)
-    variance = float(4 * a @ sigma @ a + 2 * np.trace(b @ sigma @ b @ sigma))
-    # var(1 − 2√v) = var(v) / v
-    error = float(np.sqrt(variance / spread)) if spread > 0 else 0.0
-    return max(float(unadjusted), 0.0), max(float(adjusted), 0.0), error
+    chance = float(np.trace(b @ sigma)) * finite
+    variance = float(4 * a @ sigma @ a + 2 * np.trace(b @ sigma @ b @ sigma)) * finite**2
+    left = max(spread - chance, 0.0)
+    reach = _Z * float(np.sqrt(variance))
+    return {
+        "unadjusted": _from_variance(spread),
+        "estimate": _from_variance(left),
+        # var(1 − 2√v) = var(v) / v
+        "std_error": float(np.sqrt(variance / left)) if left > 0 else None,
+        "conf_low": _from_variance(spread - chance + reach),
+        "conf_high": _from_variance(spread - chance - reach),
+    }
+
+
+def _from_variance(variance: float) -> float:
+    """Return R, within 0 to 1."""
+    return max(1 - 2 * float(np.sqrt(max(variance, 0.0))), 0.0)
 
 
 def _partials(
