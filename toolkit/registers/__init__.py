@@ -2,8 +2,17 @@
 
 from toolkit.registers.ingest import ingest
 from toolkit.registers.register import Partition, Register, from_frames
-from toolkit.registers.store import StoreWriter
+from toolkit.registers.store import StoreWriter, facts
 from toolkit.registers.store import open_store as open  # noqa: A004 (`registers.open` is the promise)
 from toolkit.registers.validate import validate
 
-__all__ = ["Partition", "Register", "StoreWriter", "from_frames", "ingest", "open", "validate"]
+__all__ = [
+    "Partition",
+    "Register",
+    "StoreWriter",
+    "facts",
+    "from_frames",
+    "ingest",
+    "open",
+    "validate",
+]

@@ -9,6 +9,8 @@ import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError
 from toolkit.registers.canonical import is_canonical, read_canonical
+from toolkit.registers.layout import layout as named_layout
+from toolkit.registers.layout import layouts as known_layouts
 from toolkit.registers.schema import PERSON_TABLES
 from toolkit.registers.store import StoreWriter, open_store
 from toolkit.registers.validate import validate
@@ -18,18 +20,65 @@ if TYPE_CHECKING:
 
     from toolkit.registers.register import Register
 
-Progress = "Callable[[Sequence[Any]], Iterator[Any]]"
+#: Choices of `layout` that are no layout: find out file by file, or tables that are canonical.
+AUTO, CANONICAL = "auto", "canonical"
 
 
 def ingest(
     source: str | Path,
     target: str | Path,
     *,
-    layout: str = "auto",
+    layout: str = AUTO,
+    layouts: str | Path | None = None,
+    secret: bytes | str | Path | None = None,
+    letters: Sequence[str] = ("R",),
     partition_size: int = 50_000,
-    progress: Callable[[Sequence[Any]], Iterator[Any]] | None = None,
+    progress: Callable[..., Iterator[Any]] | None = None,
 ) -> Register:
-    """Read a delivery, check it, and write it as a store."""
+    """Read a delivery, check it, and write it as a store.
+
+    Raw files are recognised by their names (`toolkit.registers.layouts`). Each record is checked by
+    itself and then beside the other records of its person; half-yearly and yearly deliveries
+    become one history. Records that break a rule go, unchanged, to `<target>.closed/rejected`;
+    for every file, accepted and rejected add up to what came in. The key that was delivered stays
+    in `<target>.closed/keys.parquet`; the store knows persons by a surrogate only.
+
+    Parameters
+    ----------
+    source : str or Path
+        A folder with raw files, with `delivery.toml` for what their names do not say; or with
+        `<table>.parquet` or `.csv` for each canonical table; or a store.
+    target : str or Path
+        Where the store goes. An older one is replaced in one step, or stays as it was.
+    layout : str
+        `auto`; `canonical`; or the name of one layout, which then reads every file whose name
+        fits.
+    layouts : str or Path, optional
+        A folder with layouts of one's own (TOML); they come before the built-in ones.
+    secret : bytes, str or Path, optional
+        The key for hashing citizen service numbers, or the file that holds it (at least 16 bytes);
+        else the environment variable `REINTEGRATIE_KEY`. Only needed where numbers were delivered.
+    letters : sequence of str
+        RINPERSOONS that are kept; the others are set aside and counted.
+    partition_size : int
+        Persons a partition. Bounds the memory.
+    progress : callable, optional
+        Wraps a list of steps, as tqdm does; called with `title`.
+
+    Returns
+    -------
+    Register
+        The store, opened. `registers.facts` reads what was found on the way.
+
+    Raises
+    ------
+    CallError
+        When the folder, layout or secret does not exist.
+    InputError
+        When a file cannot be read as what it seems to be, or (canonical tables) a rule is broken.
+    StorageError
+        When the disk is full or another process writes there. The older store stays.
+    """
     if partition_size < 1:
         raise CallError(f"partition_size={partition_size} is below 1", fix="leave it out")
     folder = Path(source)
@@ -37,14 +86,30 @@ def ingest(
         raise CallError(
             f"There is no folder {folder.as_posix()!r}", fix="check the path of the delivery"
         )
-    return _ingest_canonical(folder, Path(target), partition_size, progress)
+    if layout == CANONICAL or (layout == AUTO and is_canonical(folder)):
+        return _ingest_canonical(folder, Path(target), partition_size, progress)
+    if layout != AUTO:
+        named_layout(layout, layouts)
+    from toolkit.registers.intake import Intake
+
+    intake = Intake(
+        folder,
+        Path(target),
+        layouts=known_layouts(layouts),
+        only=None if layout == AUTO else layout,
+        secret=secret,
+        letters=tuple(letters),
+        group_size=partition_size,
+    )
+    intake.run(progress)
+    return open_store(target)
 
 
 def _ingest_canonical(
     folder: Path,
     target: Path,
     partition_size: int,
-    progress: Callable[[Sequence[Any]], Iterator[Any]] | None,
+    progress: Callable[..., Iterator[Any]] | None,
 ) -> Register:
     """Write tables that are canonical already; the first broken rule refuses the delivery."""
     register = read_canonical(folder)
@@ -59,7 +124,7 @@ def _ingest_canonical(
     cuts = keys.gather_every(partition_size).to_list()
     ends = [*cuts[1:], register.partitions[-1].high]
     pairs = list(zip(cuts, ends, strict=True))
-    meta = {"source": register.meta.get("source", folder.name), "layout": "canonical"}
+    meta = {"source": register.meta.get("source", folder.name), "layout": CANONICAL}
     with StoreWriter(
         target,
         municipalities=register.municipalities.collect(),
@@ -74,6 +139,3 @@ def _ingest_canonical(
                 {name: register.table(name).filter(inside).collect() for name in PERSON_TABLES},
             )
     return open_store(target)
-
-
-_ = is_canonical

@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
+    from toolkit.provenance import Manifest
+
 INDEX = "register.json"
 LOCK = ".lock"
+FACTS = "intake"
 FORMAT = 2
 
 
@@ -164,6 +167,43 @@ def _scan(root: Path, table: str) -> pl.LazyFrame:
     return frame.select(list(dtypes(table)))
 
 
+def facts(register: Register, name: str) -> pl.DataFrame:
+    """Return what was found when raw files were taken in.
+
+    Parameters
+    ----------
+    register : Register
+        An opened store.
+    name : str
+        `files`, `rules`, `revisions`, `measures` or `unusable`.
+
+    Raises
+    ------
+    MissingTableError
+        When the register was not made from raw files.
+    """
+    folder = facts_folder(register)
+    file = folder / f"{name}.parquet" if folder else None
+    if file is None or not file.is_file():
+        known = sorted(item.stem for item in folder.glob("*.parquet")) if folder else []
+        raise MissingTableError(
+            f"The register has no facts {name!r} of its intake",
+            where=f"facts there: {', '.join(known) or 'none'}",
+            fix=f"choose one of {', '.join(known)}"
+            if known
+            else "make the register from raw files with `reintegratie ingest`",
+        )
+    return pl.read_parquet(file)
+
+
+def facts_folder(register: Register) -> Path | None:
+    """Return the folder with the facts of the intake, if there is one."""
+    if register.path is None:
+        return None
+    folder = register.path / str(register.meta.get("tables", "")) / FACTS
+    return folder if folder.is_dir() else None
+
+
 class StoreWriter:
     """Write a store partition by partition; it takes its place only when all went well.
 
@@ -244,6 +284,16 @@ class StoreWriter:
             frame.write_parquet(target, row_group_size=1 << 18)
             self._rows[name] += frame.height
         self._partitions.append(Partition(low, high))
+
+    def add_fact(self, name: str, frame: pl.DataFrame) -> None:
+        """Keep a frame of facts about the intake beside the tables; `facts` reads it."""
+        folder = self._part / FACTS
+        folder.mkdir(exist_ok=True)
+        frame.write_parquet(folder / f"{name}.parquet")
+
+    def add_manifest(self, manifest: Manifest) -> None:
+        """Keep the manifest of the intake beside the tables."""
+        manifest.write(self._part / FACTS / "manifest.json")
 
     def written(self) -> Register:
         """Return what has been written so far as a register, before it takes its place."""
