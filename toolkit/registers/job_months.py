@@ -123,9 +123,35 @@ def job_months(
     >>> months.select("month", "days", "hours", "wage", "n_rows").row(0)
     (datetime.date(2010, 1, 1), 31, 36.0, 1550.0, 2)
     """
-    check_option("last_day", last_day, ("excluded", "included"))
     if not hours_cap > 0:
         raise CallError(f"hours_cap={hours_cap!r} is not above zero", fix="for instance 400")
+    named = standard(
+        rows, person=person, job=job, employer=employer, start=start, end=end, last_day=last_day,
+        wage=wage, hours=hours, kind=kind, contract=contract, period=period,
+        wage_unknown=wage_unknown, hours_unknown=hours_unknown,
+    )  # fmt: skip
+    return rates(sums(cut_by_month(named), by=JOB), hours_cap=hours_cap)
+
+
+def standard(
+    rows: pl.LazyFrame,
+    *,
+    person: str = "person",
+    job: str = "job",
+    employer: str = "employer",
+    start: str = "start",
+    end: str = "end",
+    last_day: Literal["excluded", "included"] = "excluded",
+    wage: str = "wage",
+    hours: str = "hours",
+    kind: str = "kind",
+    contract: str | None = "contract",
+    period: str | None = "period",
+    wage_unknown: Sequence[float] = WAGE_UNKNOWN,
+    hours_unknown: Sequence[float] = HOURS_UNKNOWN,
+) -> pl.LazyFrame:
+    """Return wage rows under the names and types used here; the arguments of `job_months`."""
+    check_option("last_day", last_day, ("excluded", "included"))
     optional = [name for name in (contract, period) if name is not None]
     require_columns(
         rows, person, job, employer, start, end, wage, hours, kind, *optional, where="the wage rows"
@@ -137,7 +163,7 @@ def job_months(
     for name in (wage, hours):
         if not schema[name].is_numeric():
             raise WrongTypeError(f"Column {name!r} is {schema[name]}, not a number", fix="cast it")
-    renamed = rows.select(
+    return rows.select(
         pl.col(person).alias("person"),
         pl.col(job).alias("job"),
         pl.col(employer).alias("employer"),
@@ -151,7 +177,6 @@ def job_months(
         .fill_null(value=False)
         .alias("four_weekly"),
     )
-    return rates(sums(cut_by_month(renamed), by=JOB), hours_cap=hours_cap)
 
 
 def known(amount: pl.Expr, unknown: Sequence[float]) -> pl.Expr:

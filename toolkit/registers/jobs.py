@@ -243,7 +243,7 @@ def _runs(
     covered_from: date | None,
     covered_until: date | None,
 ) -> pl.DataFrame:
-    """Join pieces on the same terms; a run ends where the next starts, the last where the job does."""
+    """Join pieces on the same terms: a run ends where the next starts, the last with the job."""
     lacking = pieces["kind"].null_count()
     if lacking:
         raise MissingValueError(
