@@ -1,0 +1,474 @@
+"""Files of a delivery by their names: which layout, which period, who delivered, which version."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+from toolkit.errors import CallError, InputError, masked, nearest
+from toolkit.registers.delivery import DeliveredFile
+from toolkit.registers.readers.text import decoded
+from toolkit.registers.readers.unpack import members, open_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from toolkit.registers.layout import Format, Layout
+
+#: Extensions of data, without that of an archive, and the form they stand for.
+_FORMATS: Final[dict[str, tuple[Format, ...]]] = {
+    ".sav": ("sav",), ".zsav": ("sav",), ".dta": ("dta",), ".parquet": ("parquet",),
+    ".csv": ("csv",), ".tsv": ("csv",), ".tab": ("csv",),
+    ".txt": ("fixed_width", "csv"), ".asc": ("fixed_width", "csv"),
+    ".dat": ("fixed_width", "csv"), "": ("fixed_width", "csv"),
+}  # fmt: skip
+#: Of two forms of the same file, the one that says most goes first.
+_PREFERENCE: Final[tuple[Format, ...]] = ("sav", "dta", "parquet", "fixed_width", "csv")
+_BESIDE: Final = {
+    ".md", ".toml", ".json", ".pdf", ".doc", ".docx", ".rtf", ".html", ".htm", ".log", ".sps",
+    ".spv", ".do", ".r", ".py", ".sql", ".xml", ".sha256", ".md5", ".png",
+}  # fmt: skip
+_LITTER: Final = {"thumbs.db", "desktop.ini", "__macosx"}
+_RECEIVED: Final = "ontvangst.csv"
+
+_PIECES: Final = {
+    "year": r"(?P<year>(?:19|20)\d\d)",
+    "half": r"(?:HJ?)?(?P<half>0?[12])",
+    "month": r"(?P<month>0[1-9]|1[0-2])",
+    "day": r"(?P<day>0[1-9]|[12]\d|3[01])",
+    "municipality": r"(?:GM)?(?P<municipality>\d{3,4})",
+    "version": r"(?P<version>\d{1,6})",
+}
+_VERSION: Final = re.compile(r"_?v\d+$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class NameFacts:
+    """What a file name says, by the pattern it fits.
+
+    Attributes
+    ----------
+    period_start, period_end : date or None
+        The period `[start, end)`.
+    municipality : str or None
+        `gm0000`.
+    version : int
+        The `V` number; 1 without one.
+    pattern : str
+        The pattern it fits.
+    """
+
+    period_start: date | None
+    period_end: date | None
+    municipality: str | None
+    version: int
+    pattern: str
+
+    @property
+    def literal(self) -> int:
+        """Letters of the pattern that are no placeholder: the more, the surer."""
+        return len(_bare(self.pattern))
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What lies in the folder of a delivery.
+
+    Attributes
+    ----------
+    files : tuple of DeliveredFile
+        What will be read, by name.
+    superseded : tuple of DeliveredFile
+        Lower versions of files that are there in a higher one, and other forms of the same file.
+    ignored : tuple of str
+        Names of files beside the data.
+    """
+
+    files: tuple[DeliveredFile, ...]
+    superseded: tuple[DeliveredFile, ...]
+    ignored: tuple[str, ...]
+
+
+def match_name(layout: Layout, path: PurePath) -> NameFacts | None:
+    """Read a file name by the patterns of a layout; None where none fits.
+
+    The extension does not count, nor that of an archive around it; case is ignored.
+
+    Examples
+    --------
+    >>> from pathlib import PurePath
+    >>> from toolkit.registers.layout import layout
+    >>> match_name(layout("srg_2010"), PurePath("SRG_0363_20101_V2.txt")).municipality
+    'gm0363'
+    """
+    stem = _stem(path)
+    for pattern in layout.files:
+        found = _expression(pattern).fullmatch(stem)
+        if found is None:
+            continue
+        said = found.groupdict()
+        period = _period(layout, said)
+        if period is None:
+            continue
+        number = said.get("municipality")
+        return NameFacts(
+            *period,
+            municipality=f"gm{int(number):04d}" if number else None,
+            version=int(said.get("version") or 1),
+            pattern=pattern,
+        )
+    return None
+
+
+def in_force(layout: Layout, facts: NameFacts) -> bool:
+    """Tell whether a layout was in force in the period that a file name says."""
+    if facts.period_start is None:
+        return True
+    month = f"{facts.period_start:%Y-%m}"
+    return not (
+        (layout.from_ is not None and month < layout.from_)
+        or (layout.until is not None and month >= layout.until)
+    )
+
+
+def newest(files: Sequence[DeliveredFile]) -> tuple[list[DeliveredFile], list[DeliveredFile]]:
+    """Split files into those to read and those that a higher version supersedes.
+
+    Files are versions of each other when they have the layout, period and municipality in common,
+    and the name but for its version. Of one version in several forms (a .sav and its conversion
+    to .csv), the one that says most is read.
+
+    Raises
+    ------
+    InputError
+        When one version is there twice in the same form.
+    """
+    groups: dict[tuple[object, ...], list[DeliveredFile]] = {}
+    for file in files:
+        stem = _VERSION.sub("", _stem(_own_name(file))).lower()
+        key = (file.layout, file.period_start, file.period_end, file.municipality, stem)
+        groups.setdefault(key, []).append(file)
+    kept, superseded = [], []
+    for group in groups.values():
+        ordered = sorted(group, key=lambda file: (-file.version, _PREFERENCE.index(file.format)))
+        first = ordered[0]
+        for file in ordered[1:]:
+            if (file.version, file.format) == (first.version, first.format):
+                raise InputError(
+                    "A file is there twice, in one version",
+                    where=f"{first.name} and {file.name}",
+                    fix="take one of them out of the folder",
+                )
+        kept.append(first)
+        superseded += ordered[1:]
+    return sorted(kept, key=lambda file: file.name), sorted(superseded, key=lambda file: file.name)
+
+
+def discover(
+    folder: str | Path, layouts: Mapping[str, Layout], *, only: str | None = None
+) -> Discovery:
+    """Find the files of a delivery, in its folders and in `.gz` and `.zip`.
+
+    Parameters
+    ----------
+    folder : path
+        Or one file.
+    layouts : mapping
+        Name → layout.
+    only : str, optional
+        Everything is of this layout, also files whose names do not fit its patterns.
+
+    Raises
+    ------
+    InputError
+        When a data file fits no layout, or several equally well.
+    """
+    root = Path(folder)
+    if not root.exists():
+        raise CallError(f"There is no folder {root.as_posix()!r}", fix="check the path")
+    if only is not None and only not in layouts:
+        hint = nearest(only, layouts)
+        raise CallError(
+            f"There is no layout {only!r}",
+            fix=f"did you mean {hint!r}?" if hint else "`reintegratie layouts` lists them",
+        )
+    found: list[DeliveredFile] = []
+    ignored: list[str] = []
+    received: dict[str, date] = {}
+    for path, name, member in _walk(root):
+        own = PurePosixPath(member) if member is not None else PurePath(path.name)
+        if _is_litter(own if member is not None else PurePath(name)):
+            ignored.append(name)
+        elif own.name.lower() == _RECEIVED:
+            received |= _receipts(path, name, member)
+            ignored.append(name)
+        else:
+            file = _recognised(path, name, member, layouts, only)
+            if file is None:
+                ignored.append(name)
+            else:
+                found.append(file)
+    dated = [replace(file, received=_received(file, received)) for file in found]
+    kept, superseded = newest(dated)
+    return Discovery(files=tuple(kept), superseded=tuple(superseded), ignored=tuple(ignored))
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, str, str | None]]:
+    """Paths, names from the root, and members of zips."""
+    paths = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
+    base = root.parent if root.is_file() else root
+    for path in paths:
+        name = path.relative_to(base).as_posix()
+        if path.suffix.lower() == ".zip" and not _is_litter(PurePath(name)):
+            for member in members(path, name=name):
+                yield path, f"{name}!{member}", member
+        else:
+            yield path, name, None
+
+
+def _is_litter(path: PurePath) -> bool:
+    return any(part.startswith((".", "~$")) or part.lower() in _LITTER for part in path.parts)
+
+
+def _recognised(
+    path: Path, name: str, member: str | None, layouts: Mapping[str, Layout], only: str | None
+) -> DeliveredFile | None:
+    """Which layout a file has; None for what lies beside the data."""
+    own = PurePosixPath(member) if member is not None else PurePath(path.name)
+    extension = _extension(own)
+    forms = _FORMATS.get(extension)
+    names = [own]
+    if member is not None and len(members(path, name=name)) == 1:
+        names.append(PurePath(path.with_suffix("").name + extension))
+    candidates = _candidates(names, layouts)
+    if only is not None:
+        facts = candidates.get(only)
+        if facts is None and forms is not None and not candidates and extension != ".txt":
+            facts = _nameless(layouts[only], name)
+        candidates = {} if facts is None else {only: facts}
+        if facts is None:
+            return None
+    if not candidates:
+        _refuse_unknown(names, name, layouts, is_data=forms is not None or extension in _ODD)
+        return None
+    if forms is None:
+        raise InputError(
+            f"A file has the name of layout {next(iter(candidates))!r} in a form that is not read",
+            where=name,
+            fix="deliver it as .sav, .dta, .csv, .parquet or fixed-width .txt",
+        )
+    return _chosen(path, name, member, {key: layouts[key] for key in candidates}, candidates, forms)
+
+
+_ODD: Final = {".xlsx", ".xls", ".ods", ".sas7bdat", ".rds", ".rda", ".feather", ".mdb", ".zip",
+               ".7z", ".rar", ".gz", ".bz2", ".por", ".dbf"}  # fmt: skip
+
+
+def _candidates(names: Iterable[PurePath], layouts: Mapping[str, Layout]) -> dict[str, NameFacts]:
+    """Layouts whose patterns fit, in force; those whose pattern says most."""
+    for own in names:
+        found = {key: match_name(layout, own) for key, layout in layouts.items()}
+        fitting = {
+            key: facts
+            for key, facts in found.items()
+            if facts is not None and in_force(layouts[key], facts)
+        }
+        if fitting:
+            most = max(facts.literal for facts in fitting.values())
+            return {key: facts for key, facts in fitting.items() if facts.literal == most}
+    return {}
+
+
+def _nameless(layout: Layout, name: str) -> NameFacts:
+    """Facts for a file that is said to be of a layout, whatever its name."""
+    if layout.period != "none":
+        raise InputError(
+            f"The name of a file does not say its period, which layout {layout.name!r} needs",
+            where=name,
+            fix=f"name it after {_listed(layout)}",
+        )
+    return NameFacts(None, None, municipality=None, version=1, pattern="")
+
+
+def _chosen(
+    path: Path,
+    name: str,
+    member: str | None,
+    layouts: Mapping[str, Layout],
+    facts: Mapping[str, NameFacts],
+    forms: Sequence[Format],
+) -> DeliveredFile:
+    """Choose among layouts whose names fit by the form of the file."""
+    made = []
+    for key, layout in layouts.items():
+        possible = [form for form in forms if form in layout.formats]
+        if not possible:
+            continue
+        said = facts[key]
+        file = DeliveredFile(
+            path=path,
+            name=name,
+            layout=key,
+            format=possible[0],
+            period_start=said.period_start,
+            period_end=said.period_end,
+            municipality=said.municipality,
+            version=said.version,
+            member=member,
+        )
+        made.append(replace(file, format=_form(file, layout)) if len(possible) > 1 else file)
+    if len(made) == 1:
+        return made[0]
+    if not made:
+        known = ", ".join(sorted({form for layout in layouts.values() for form in layout.formats}))
+        raise InputError(
+            f"A file has the name of layout {next(iter(layouts))!r} in a form it does not have",
+            where=name,
+            fix=f"deliver it as {known}",
+        )
+    raise InputError(
+        "The name of a file fits more than one layout: " + ", ".join(file.layout for file in made),
+        where=name,
+        fix="give one a narrower pattern under `files`, or its time with `from` and `until`",
+    )
+
+
+def _form(file: DeliveredFile, layout: Layout) -> Format:
+    """Fixed width or delimited, by the first line of a text file."""
+    with open_bytes(file) as stream:
+        first = stream.readline(1 << 16).decode("latin-1")
+    return "csv" if layout.separator in first else "fixed_width"
+
+
+def _refuse_unknown(
+    names: Sequence[PurePath], name: str, layouts: Mapping[str, Layout], *, is_data: bool
+) -> None:
+    """Refuse a data file that no pattern fits; what lies beside data passes."""
+    extension = _extension(names[0])
+    stem = _stem(names[0])
+    if extension in _BESIDE or not is_data:
+        return
+    patterns = {
+        _bare(pattern): (pattern, layout.name)
+        for layout in layouts.values()
+        for pattern in layout.files
+        if len(_bare(pattern)) >= 3
+    }
+    begins = [bare for bare in patterns if stem.lower().startswith(bare.split("*")[0].lower()[:4])]
+    if extension == ".txt" and not begins:
+        return  # a note beside the data
+    hint = nearest(re.sub(r"\d+", "", stem), patterns)
+    near = patterns[hint or begins[0]] if hint or begins else None
+    fix = f"the nearest is {near[0]!r} of layout {near[1]!r}; " if near else ""
+    raise InputError(
+        "The name of a file fits no layout that was in force",
+        where=masked(name),
+        fix=fix + "rename it, take it out of the folder, or write a layout for it "
+        "(docs/how-to/own-data.md)",
+    )
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    """Regular expression of a file-name pattern."""
+    parts = re.split(r"(\{\w+\}|\*)", pattern)
+    made = []
+    for part in parts:
+        if part == "*":
+            made.append(".*")
+        elif part.startswith("{"):
+            word = part[1:-1]
+            if word not in _PIECES:
+                hint = nearest(word, _PIECES)
+                raise InputError(
+                    f"A pattern of file names has no {part}",
+                    where=pattern,
+                    fix=f"did you mean {{{hint}}}?" if hint else f"it has {', '.join(_PIECES)}",
+                )
+            made.append(_PIECES[word])
+        else:
+            made.append(re.escape(part))
+    return re.compile("".join(made), re.IGNORECASE)
+
+
+def _period(
+    layout: Layout, said: Mapping[str, str | None]
+) -> tuple[date | None, date | None] | None:
+    """Period of a file, `[start, end)`; None where the name does not say it."""
+    if layout.period == "none":
+        return None, None
+    needed = {
+        "year": ("year",), "half_year": ("year", "half"), "month": ("year", "month"),
+        "day": ("year", "month", "day"),
+    }[layout.period]  # fmt: skip
+    parts = {word: int(said.get(word) or 0) for word in needed}
+    if not all(parts.values()):
+        return None
+    months = {"year": 12, "half_year": 6, "month": 1, "day": 0}[layout.period]
+    first = parts.get("month", 6 * parts.get("half", 1) - 5)
+    try:
+        start = date(parts["year"], first, parts.get("day", 1))
+    except ValueError:  # 31 June
+        return None
+    after = parts["year"] * 12 + first - 1 + months
+    end = date(after // 12, after % 12 + 1, 1) if months else start + timedelta(days=1)
+    return start, end
+
+
+def _bare(pattern: str) -> str:
+    return re.sub(r"\{\w+\}", "", pattern).replace("*", "")
+
+
+def _listed(layout: Layout) -> str:
+    return " or ".join(repr(pattern) for pattern in layout.files)
+
+
+def _unzipped(path: PurePath) -> PurePath:
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
+
+
+def _extension(path: PurePath) -> str:
+    """Extension without that of an archive. `V1.2` in a name is no extension of data."""
+    return _unzipped(path).suffix.lower()
+
+
+def _stem(path: PurePath) -> str:
+    return _unzipped(path).stem
+
+
+def _own_name(file: DeliveredFile) -> PurePath:
+    return PurePath(file.path.name) if file.member is None else PurePosixPath(file.member)
+
+
+def _receipts(path: Path, name: str, member: str | None) -> dict[str, date]:
+    """Read `bestand;ontvangen`: file name → day it came in."""
+    with open_bytes(DeliveredFile(path, name, "", "csv", member=member)) as stream:
+        text = decoded(stream.read(), "utf-8").removeprefix("\ufeff")
+    found = {}
+    for number, row in enumerate(csv.DictReader(io.StringIO(text), delimiter=";"), start=2):
+        lower = {(key or "").strip().lower(): value for key, value in row.items()}
+        file, day = lower.get("bestand"), lower.get("ontvangen")
+        try:
+            found[str(file).strip().lower()] = date.fromisoformat(str(day).strip())
+        except ValueError:
+            raise InputError(
+                "A line is not the name of a file and the day it came in",
+                where=f"{name}, line {number}",
+                fix="write columns bestand;ontvangen, with days as yyyymmdd",
+            ) from None
+    return found
+
+
+def _received(file: DeliveredFile, received: Mapping[str, date]) -> date | None:
+    """Day of receipt, by the whole name, the file's own, or that of the zip it came in."""
+    outer = file.name.split("!", 1)[0]
+    for name in (file.name, _own_name(file).name, outer, PurePosixPath(outer).name):
+        if name.lower() in received:
+            return received[name.lower()]
+    return None

@@ -1,0 +1,48 @@
+"""Parquet, with the types it carries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from toolkit.registers.readers.columns import find_columns
+from toolkit.registers.readers.typed import as_delivered, collect, cut_off
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+    from pathlib import Path
+
+    from toolkit.registers.layout import Layout
+    from toolkit.registers.readers.columns import Columns
+
+
+def read(
+    path: Path, layout: Layout, *, where: str, only: Collection[str] | None, batch_rows: int
+) -> Iterator[tuple[Columns, pl.DataFrame]]:
+    """Read a Parquet file in batches."""
+    lazy, schema = _scan(path, where)
+    columns = find_columns(layout, list(schema), where=where, only=only)
+    values = {name: as_delivered(name, schema[name], where=where) for name in columns.used}
+    try:
+        for batch in collect(lazy, columns, values, batch_rows=batch_rows):
+            yield columns, batch
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise cut_off(where, "Parquet", error) from error
+
+
+def whole(path: Path, rows: pl.Series, *, where: str) -> pl.DataFrame:
+    """Return records as they are."""
+    lazy, _ = _scan(path, where)
+    numbered = lazy.with_row_index("_row", offset=1)
+    return numbered.filter(pl.col("_row").is_in(rows.cast(pl.UInt32).implode())).collect(
+        engine="streaming"
+    )
+
+
+def _scan(path: Path, where: str) -> tuple[pl.LazyFrame, pl.Schema]:
+    try:
+        lazy = pl.scan_parquet(path, glob=False)
+        return lazy, lazy.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise cut_off(where, "Parquet", error) from error

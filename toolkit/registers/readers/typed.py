@@ -1,0 +1,64 @@
+"""What the files that carry types share: Parquet, SPSS and Stata."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from toolkit.errors import InputError, WrongTypeError, masked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from toolkit.registers.readers.columns import Columns
+
+
+def as_delivered(name: str, dtype: pl.DataType | type[pl.DataType], *, where: str) -> pl.Expr:
+    """Return a column as intake takes it: text without outer blanks, numbers, dates.
+
+    Raises
+    ------
+    WrongTypeError
+        For lists, structs, binary and other types that no field has.
+    """
+    column = pl.col(name)
+    if dtype == pl.String:
+        return column.str.strip_chars()
+    if isinstance(dtype, (pl.Categorical, pl.Enum)):
+        return column.cast(pl.String).str.strip_chars()
+    if dtype == pl.Boolean:
+        return column.cast(pl.Int8)
+    if isinstance(dtype, pl.Decimal):
+        return column.cast(pl.Float64)
+    if dtype.is_numeric() or dtype in {pl.Date, pl.Null} or isinstance(dtype, pl.Datetime):
+        return column
+    raise WrongTypeError(
+        f"Column {masked(name)!r} is of type {dtype}, which no field has",
+        where=where,
+        fix="deliver it as text, a number or a date",
+    )
+
+
+def collect(
+    lazy: pl.LazyFrame, columns: Columns, values: Mapping[str, pl.Expr], *, batch_rows: int
+) -> Iterator[pl.DataFrame]:
+    """Collect `_row`, `_broken` (null: types leave no broken records) and the columns used."""
+    chosen = lazy.with_row_index("_row", offset=1).select(
+        "_row",
+        pl.lit(None, dtype=pl.String).alias("_broken"),
+        *(values[name].alias(name) for name in columns.used),
+    )
+    yield from chosen.collect_batches(chunk_size=batch_rows)
+
+
+def cut_off(name: str, kind: str, error: Exception | None = None) -> InputError:
+    """Build the error for a file that ends too soon or is not what its name says."""
+    said = str(error).lower() if error is not None else "buffer"
+    short = any(
+        word in said for word in ("buffer", "eof", "out of bounds", "too short", "too small")
+    )
+    what = "is cut off before its end" if short else f"is no {kind} file that can be read"
+    return InputError(
+        f"A {kind} file {what}", where=name, fix="fetch it again, and check that the copy is whole"
+    )
