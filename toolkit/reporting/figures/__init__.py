@@ -2,20 +2,27 @@
 
 from toolkit.reporting.figures.bars import bars
 from toolkit.reporting.figures.canvas import Caption, Furniture, caption_of
+from toolkit.reporting.figures.coverage import coverage
 from toolkit.reporting.figures.flows import flows
+from toolkit.reporting.figures.heat_map import heat_map, state_map
 from toolkit.reporting.figures.incidence import cumulative_incidence
 from toolkit.reporting.figures.selection import selection
 from toolkit.reporting.figures.states import state_distribution
 from toolkit.reporting.figures.survival import survival
+from toolkit.reporting.figures.trend import trend
 
 __all__ = [
     "Caption",
     "Furniture",
     "bars",
     "caption_of",
+    "coverage",
     "cumulative_incidence",
     "flows",
+    "heat_map",
     "selection",
     "state_distribution",
+    "state_map",
     "survival",
+    "trend",
 ]

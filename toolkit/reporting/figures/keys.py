@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from toolkit.reporting.figures.canvas import Canvas
 
 
-def write_keys(canvas: Canvas, keys: Sequence[tuple[str, str]]) -> None:
+def write_keys(canvas: Canvas, keys: Sequence[tuple[str, str]], *, ink: bool = False) -> None:
     """Reserve lines above what stands there already and write a swatch and name for each key.
 
     Parameters
     ----------
     keys : sequence of (name, colour)
         In order; they run on to a next line where they do not fit.
+    ink : bool
+        Write the names in ink, not in the colour of their swatch.
     """
     size = canvas.sizes.label
     lines: list[list[tuple[str, str, float]]] = [[]]
@@ -53,7 +55,7 @@ def write_keys(canvas: Canvas, keys: Sequence[tuple[str, str]]) -> None:
                         edgecolor="none",
                     )
                 )
-                shade = palette.text_colour(colour)
+                shade = palette.INK if ink else palette.text_colour(colour)
                 put(canvas.ax, start + across + size * 1.3, y, [name], size=size, colour=shade)
 
     canvas.finishers.append(write)
