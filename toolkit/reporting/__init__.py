@@ -24,6 +24,7 @@ from toolkit.reporting.labels import (
     name_of,
 )
 from toolkit.reporting.language import current_language
+from toolkit.reporting.pages import Lines, Page, write_pages
 from toolkit.reporting.render import render_report
 from toolkit.reporting.style import NARROW, WIDE, style
 from toolkit.reporting.tables import table_html
@@ -37,7 +38,9 @@ __all__ = [
     "FigureFiles",
     "KeyFigure",
     "KeyFigures",
+    "Lines",
     "Note",
+    "Page",
     "Table",
     "TableFiles",
     "Text",
@@ -57,4 +60,5 @@ __all__ = [
     "save_table",
     "style",
     "table_html",
+    "write_pages",
 ]
