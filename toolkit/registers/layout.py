@@ -33,6 +33,8 @@ Via = Literal["rows", "programmes", "provisions", "positions", "wage_rows"]
 
 #: Columns the reader adds to the fields: rules and tables may use them.
 GIVEN = ("person", "period_start", "period_end", "delivered_by")
+#: Which of the persons of a record it is, from 0. Layouts with `persons` may use it as well.
+PART = "_part"
 
 
 class _Model(BaseModel):
@@ -250,7 +252,7 @@ class Layout(_Model):
         Where two layouts fill the same column of the same row, the lower number wins.
     persons : tuple of mapping
         Records that hold two persons: for each, field name → delivered column. Each record then
-        counts as one row and is read once for each person.
+        counts as one row and is read once for each person; `_part` says which, from 0.
     fields, rules, tables
         See `FieldSpec`, `RuleSpec`, `TableSpec`.
     """
@@ -322,6 +324,8 @@ class Layout(_Model):
             if ids.count(name) > 1:
                 raise ValueError(f"rule {name!r} stands twice")
         known = {*names, *(f"{name}__status" for name in names), *GIVEN}
+        if self.persons:
+            known.add(PART)
         for rule in self.rules:
             used = {*rule.within, rule.field, rule.start, rule.end} - {None}
             used |= _names(rule.check) | _names(rule.where)
