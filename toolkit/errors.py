@@ -104,6 +104,10 @@ class DuplicateKeyError(InputError):
     """A key that stands twice where it must be unique."""
 
 
+class MixedSchemesError(InputError):
+    """Positions of schemes that share digits but not meaning, about to be mixed."""
+
+
 class EmptyCohortError(InputError):
     """No unit is left to estimate anything from."""
 
