@@ -192,21 +192,20 @@ def cut_by_month(rows: pl.LazyFrame) -> pl.LazyFrame:
     Rows without usable dates stay whole, in the month of their start, with an empty mask and
     amounts not known.
     """
-    usable = (pl.col("end") > pl.col("start")).fill_null(value=False)
-    month = pl.col("start").dt.month_start()
-    within = (pl.col("end") <= pl.col("start").dt.month_end().dt.offset_by("1d")) | ~usable
+    start, end = pl.col("start"), pl.col("end")
+    usable = (end > start).fill_null(value=False)
+    whole = ~usable | (_last_bit() <= start.dt.days_in_month())
     rows = rows.with_columns(
-        month=month,
+        month=start.dt.month_start(),
         wage=pl.when(usable).then("wage"),
         hours=pl.when(usable).then("hours"),
     )
-    last = pl.col("end").dt.offset_by("-1d")
-    share = (pl.col("_until") - pl.col("_from")).dt.total_days() / (
-        pl.col("end") - pl.col("start")
-    ).dt.total_days()
+    share = _days(pl.col("_until") - pl.col("_from")) / _days(end - start)
     spread = (
-        rows.filter(~within.fill_null(value=False))
-        .with_columns(month=pl.date_ranges("month", last.dt.month_start(), "1mo"))
+        rows.filter(~whole)
+        .with_columns(
+            month=pl.date_ranges("month", end.dt.offset_by("-1d").dt.month_start(), "1mo")
+        )
         .explode("month", empty_as_null=False, keep_nulls=False)
         .with_columns(
             _from=pl.max_horizontal("start", "month"),
@@ -215,13 +214,20 @@ def cut_by_month(rows: pl.LazyFrame) -> pl.LazyFrame:
         .with_columns(pl.col("wage", "hours") * share, start="_from", end="_until")
         .drop("_from", "_until")
     )
-    parts = pl.concat([rows.filter(within.fill_null(value=False)), spread])
-    first = pl.col("start").dt.day() - 1
-    beyond = first + (pl.col("end") - pl.col("start")).dt.total_days()
-    mask = pl.lit(2, pl.UInt32).pow(beyond) - pl.lit(2, pl.UInt32).pow(first)
-    return parts.with_columns(
-        mask=pl.when(usable).then(mask).otherwise(0).cast(pl.UInt32),
+    two = pl.lit(2, pl.UInt32)
+    mask = two.pow(_last_bit()) - two.pow(start.dt.day().cast(pl.Int64) - 1)
+    return pl.concat([rows.filter(whole), spread]).with_columns(
+        mask=pl.when(usable).then(mask).otherwise(0).cast(pl.UInt32)
     )
+
+
+def _days(span: pl.Expr) -> pl.Expr:
+    return span.dt.total_days()
+
+
+def _last_bit() -> pl.Expr:
+    """Return the number of the last day of a row, counted on from the first of its month."""
+    return pl.col("start").dt.day().cast(pl.Int64) - 1 + _days(pl.col("end") - pl.col("start"))
 
 
 def is_correction() -> pl.Expr:
@@ -234,8 +240,6 @@ def is_correction() -> pl.Expr:
 def sums(parts: pl.LazyFrame, *, by: Sequence[str]) -> pl.LazyFrame:
     """Sum rows cut by month over `by` and month. The row that names the kind: see `main_terms`."""
     return parts.group_by(*by, "month").agg(
-        pl.col("start").min(),
-        pl.col("end").max(),
         pl.col("mask").bitwise_or(),
         pl.col("hours").sum().alias("hours_paid"),
         pl.col("wage").sum().alias("wage_paid"),
@@ -282,14 +286,16 @@ def rates(
     wage_below = wage_known & (wage < -_HALF_A_CENT)
     capped = hours_known & (hours > hours_cap)
     terms = [pl.col("kind"), pl.col("contract")] if "kind" in by else main_terms()
-    days = pl.col("days")
+    days, covered = pl.col("days"), pl.col("mask")
     return (
         summed.with_columns(
             pl.when(hours_known & ~hours_below & ~capped).then(hours.clip(lower_bound=0)),
             pl.when(wage_known & ~wage_below).then(wage.clip(lower_bound=0)),
+            start=pl.when(covered > 0).then(_plus("month", covered.bitwise_trailing_zeros())),
+            end=pl.when(covered > 0).then(_plus("month", 32 - covered.bitwise_leading_zeros())),
             correction_below_zero=hours_below | wage_below,
             capped_hours=capped,
-            days=pl.col("mask").bitwise_count_ones().cast(pl.UInt8),
+            days=covered.bitwise_count_ones().cast(pl.UInt8),
         )
         .with_columns(
             pl.when(days > 0).then(hours * 7 / days).pipe(_on_grid, hours_step).alias("hours"),
@@ -306,6 +312,10 @@ def rates(
             *FLAGS,
         )
     )
+
+
+def _plus(date: str, days: pl.Expr) -> pl.Expr:
+    return (pl.col(date).to_physical() + days.cast(pl.Int32)).cast(pl.Date)
 
 
 def _on_grid(rate: pl.Expr, step: float) -> pl.Expr:

@@ -252,25 +252,22 @@ def _runs(
             fix="make the field of the kind required, so that such rows are rejected and counted",
         )
     stretch_end = pl.col("end").max().over("_stretch") if seams else pl.col("job_end")
-    past = pl.lit(value=False)
-    if covered_until is not None:
-        # the rows' own last day says "ended" only where there is a day after it to see
-        past = pl.col("end") >= covered_until if seams else pl.col("end") > covered_until
-    # of the row itself, before it is cut down to one row a run
-    after = pl.col("start").shift(-1)
     runs = (
         pieces.with_columns(_stretch=pl.col("_new").cum_sum(), _job=_changed(*_KEY))
         .with_columns(_stretch_end=stretch_end)
         .filter(pl.col("_new") | _changed(*_TERMS))
+        .with_columns(_last=pl.col("_new").shift(-1, fill_value=True))
         .with_columns(
             start=pl.when("_job").then("job_start").otherwise("start"),
-            end=pl.when(pl.col("_new").shift(-1, fill_value=True))
-            .then("_stretch_end")
-            .otherwise(after),
+            end=pl.when("_last").then("_stretch_end").otherwise(pl.col("start").shift(-1)),
         )
-        .with_columns(end=pl.when(~past.fill_null(value=False)).then("end"))
     )
     if covered_until is not None:
+        # a delivered end on that day is known; that new terms begin there, or rows stop, says
+        # nothing: nobody looked
+        told = pl.lit(value=False) if seams else pl.col("_last")
+        past = (pl.col("end") > covered_until) | (~told & (pl.col("end") == covered_until))
+        runs = runs.with_columns(end=pl.when(~past.fill_null(value=False)).then("end"))
         runs = runs.filter(pl.col("start") < covered_until)
     if covered_from is not None:
         runs = runs.with_columns(pl.col("start").clip(lower_bound=covered_from))
