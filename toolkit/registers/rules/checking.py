@@ -16,7 +16,7 @@ from toolkit.registers.rules.listing import field_rules, rule_id, rules_of
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from toolkit.registers.layout import Layout
+    from toolkit.registers.layout import Layout, Severity
 
 _FLAG = "__broken__"
 _RECORD = ["_file", "_row"]
@@ -82,7 +82,6 @@ def check_records(
         frame = frame.join(given, on="_file", how="left", maintain_order="left")
         schema = frame.collect_schema()
     flags = _flags(layout, schema, letters)
-    severity = {rule.id: rule.severity for rule in rules_of(layout)}
     kept = _kept(schema, columns, missing)
     whole = pl.col("_broken").is_null()
     table = frame.select(
@@ -93,33 +92,38 @@ def check_records(
             for kind in ("WIDTH", "FIELDS", "ENCODING")
         },
     ).collect()
+    severity = {rule.id: rule.severity for rule in rules_of(layout)}
+    return _sorted_out(table, kept, severity)
+
+
+def _sorted_out(table: pl.DataFrame, kept: list[str], severity: dict[str, Severity]) -> Checked:
+    """Divide records with a mark for every rule into those that stay and those that go."""
     marks = [name for name in table.columns if name.startswith(_FLAG)]
     often = table.select(pl.col(marks).sum()).row(0)
     struck = [name for name, n in zip(marks, often, strict=True) if n]
-    broken = {name: table.filter(name).select(_RECORD).unique() for name in struck}
+    two = table.height > 0 and table["_part"].max() != 0
+    broken = {name: table.filter(name).select(_RECORD) for name in struck}
+    if two:
+        broken = {name: records.unique() for name, records in broken.items()}
     counts = [
-        found.group_by("_file").len("n").with_columns(rule=pl.lit(name.removeprefix(_FLAG)))
-        for name, found in broken.items()
+        records.group_by("_file").len("n").with_columns(rule=pl.lit(name.removeprefix(_FLAG)))
+        for name, records in broken.items()
     ]
     errors, aside = (
         [name for name in struck if severity[name.removeprefix(_FLAG)] == kind]
         for kind in ("error", "set_aside")
     )
     accepted = table.select(kept)
-    if errors or aside:
-        leaves = reduce(or_, (pl.col(name) for name in (*errors, *aside))).fill_null(value=False)
-        accepted = table.filter(~leaves).select(kept)
-        if errors:
-            # of records of two persons the other goes too
-            wrong = pl.concat([broken[name] for name in errors]).unique()
-            accepted = accepted.join(wrong, on=_RECORD, how="anti", maintain_order="left")
+    if leaving := [*errors, *aside]:
+        stays = ~reduce(or_, (pl.col(name).fill_null(value=False) for name in leaving))
+        accepted = table.filter(stays).select(kept)
+    if two and leaving:
+        # an error takes the other person of the record with it, being set aside does not
+        wrong = pl.concat([table.head(0).select(_RECORD), *(broken[name] for name in errors)])
+        accepted = accepted.join(wrong.unique(), on=_RECORD, how="anti", maintain_order="left")
         stay = accepted.select(_RECORD).unique()
-        for name in aside:
-            broken[name] = broken[name].join(stay, on=_RECORD, how="anti")
-    listed = [
-        broken[name].with_columns(rule=pl.lit(name.removeprefix(_FLAG)))
-        for name in (*errors, *aside)
-    ]
+        broken |= {name: broken[name].join(stay, on=_RECORD, how="anti") for name in aside}
+    listed = [broken[name].with_columns(rule=pl.lit(name.removeprefix(_FLAG))) for name in leaving]
     return Checked(
         accepted=accepted,
         broken=_typed(listed, BROKEN).sort(*BROKEN),
