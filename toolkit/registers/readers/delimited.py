@@ -186,19 +186,16 @@ def read(
             .alias("_broken")
         )
         cells = [
-            pl.when(pl.col("_broken").is_null()).then(_cell(group[0], name).str.strip_chars())
-            .alias(name)
-            for name in columns.used
+            _cell(group[0], name).str.strip_chars().alias(name) for name in columns.used
         ]  # fmt: skip
         split = [
             pl.col("line").str.split(group[0].separator).alias("fields"),
             broken_letters(texts).alias("_letters"),
         ]
         for batch in scan(texts, split, skip=group[0].skip, batch_rows=batch_rows):
-            yield (
-                columns,
-                batch.with_columns(broken).select("_file", "_row", "_broken", *cells),
-            )
+            whole_rows = pl.when(pl.col("_broken").is_null()).then(_FIELDS).alias("fields")
+            cut = batch.with_columns(broken).with_columns(whole_rows)
+            yield columns, cut.select("_file", "_row", "_broken", *cells)
 
 
 def _cell(table: Table, name: str) -> pl.Expr:

@@ -46,13 +46,12 @@ def read(
             .otherwise(pl.lit(None, dtype=pl.String))
         )
         fields = [
-            pl.when(broken.is_null())
-            .then(_LINE.str.slice(*starts[name]).str.strip_chars())
-            .alias(name)
-            for name in columns.used
+            _LINE.str.slice(*starts[name]).str.strip_chars().alias(name) for name in columns.used
         ]
-        for batch in scan(texts, [broken.alias("_broken"), *fields], batch_rows=batch_rows):
-            yield columns, batch
+        for batch in scan(texts, [broken.alias("_broken"), _LINE], batch_rows=batch_rows):
+            whole_lines = pl.when(pl.col("_broken").is_null()).then(_LINE).alias("line")
+            cut = batch.with_columns(whole_lines)
+            yield columns, cut.select("_file", "_row", "_broken", *fields)
 
 
 def whole(text: TextFile, rows: pl.Series, *, batch_rows: int) -> pl.DataFrame:

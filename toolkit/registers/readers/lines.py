@@ -85,19 +85,23 @@ def scan(
     if rows is not None:
         places = (rows.cast(pl.Int64) + (skip - 1)).cast(pl.UInt32)
         lazy = lazy.filter(pl.col("_line").is_in(places.implode()))
-    chosen = lazy.with_columns(line).select("_line", *columns)
     seen = 0
     try:
-        for batch in chosen.collect_batches(chunk_size=batch_rows):
+        for batch in lazy.collect_batches(chunk_size=batch_rows):
             seen += batch.height
             place = batch["_line"].to_numpy()
             which = np.searchsorted(starts, place, side="right") - 1
             row = place.astype(np.int64) - starts[which] - skip + 1
-            yield batch.select(
-                pl.Series("_file", numbers[which], dtype=pl.UInt32),
-                pl.Series("_row", row.clip(0), dtype=pl.UInt32),
-                pl.exclude("_line"),
-            ).filter(pl.Series((row >= 1) & (place < ends[which])))
+            # cut here and not in the scan, which would do it file by small file
+            yield (
+                batch.select(
+                    pl.Series("_file", numbers[which], dtype=pl.UInt32),
+                    pl.Series("_row", row.clip(0), dtype=pl.UInt32),
+                    line,
+                )
+                .filter(pl.Series((row >= 1) & (place < ends[which])))
+                .select("_file", "_row", *columns)
+            )
     except pl.exceptions.PolarsError as error:
         names = files[0].file.name + (f" … {files[-1].file.name}" if len(files) > 1 else "")
         raise InputError(

@@ -59,16 +59,16 @@ class _Seen:
         self.encoding: dict[int, str] = {}
         self.extra: dict[int, list[str]] = {}
 
-    def add(self, batch: pl.DataFrame) -> None:
-        counts = batch.group_by("_file").agg(
-            n=pl.len(),
-            broken=pl.col("_broken").count(),
-            kinds=pl.col("_broken").drop_nulls().unique(),
-        )
-        for number, n, broken, kinds in counts.iter_rows():
+    def add(self, batch: pl.DataFrame) -> list[int]:
+        """Count a batch, and return its files in order."""
+        runs = batch["_file"].rle().struct.unnest()
+        for n, number in runs.iter_rows():
             self.rows[number] += n
-            self.broken[number] += broken
-            self.kinds[number].update(kinds)
+        broken = batch.select("_file", "_broken").drop_nulls()
+        for number, kind, n in broken.group_by("_file", "_broken").len().iter_rows():
+            self.broken[number] += n
+            self.kinds[number].add(kind)
+        return list(dict.fromkeys(runs["value"]))
 
     def refuse_broken(self, numbers: Collection[int], layout: Layout) -> None:
         for number in numbers:
@@ -160,10 +160,8 @@ def _read(
     for portion in _portions(list(zip(files, numbers, strict=True))):
         with unpacked([file for file, _ in portion]) as (paths, folder):
             for columns, batch in _raw(portion, paths, folder, layout, only, batch_rows, seen):
-                seen.add(batch)
-                last = batch["_file"][-1] if batch.height else None
-                done = set(batch["_file"].unique().to_list()) - {last}
-                seen.refuse_broken(done, layout)
+                # the last file of a batch may go on in the next
+                seen.refuse_broken(seen.add(batch)[:-1], layout)
                 yield from _persons(batch, columns, layout, fields)
         seen.refuse_broken([number for _, number in portion], layout)
 

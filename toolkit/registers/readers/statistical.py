@@ -56,7 +56,7 @@ def read(
 
 
 def whole(path: Path, rows: pl.Series, *, where: str) -> pl.DataFrame:
-    """Return records as they are, user-missing codes among them."""
+    """Return records as they are, missing codes among them (of Stata: numbers become text)."""
     kind = KINDS[path.suffix.lower()]
     _, metadata = _open(path, kind, where)
     lazy, schema = _scan(path, kind, where, _with_codes(metadata))
@@ -127,11 +127,13 @@ def _value(name: str, schema: pl.Schema, *, where: str, stata: bool, strip: bool
 
 
 def _with_codes(metadata: dict[str, Any]) -> set[str]:
-    """Variables of SPSS for which user-missing codes are declared."""
+    """Variables that may hold missing codes: of SPSS where they are declared, of Stata numbers."""
     return {
         variable["name"]
         for variable in metadata["variables"]
-        if variable.get("missing_doubles") or variable.get("missing_strings")
+        if variable.get("missing_doubles")
+        or variable.get("missing_strings")
+        or variable["type"].startswith("Numeric(")
     }
 
 
