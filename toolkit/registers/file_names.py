@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from toolkit.registers.layout import Format, Layout
 
 #: Extensions of data, without that of an archive, and the form they stand for.
-_FORMATS: Final[dict[str, tuple[Format, ...]]] = {
+FORMATS: Final[dict[str, tuple[Format, ...]]] = {
     ".sav": ("sav",), ".zsav": ("sav",), ".dta": ("dta",), ".parquet": ("parquet",),
     ".csv": ("csv",), ".tsv": ("csv",), ".tab": ("csv",),
     ".txt": ("fixed_width", "csv"), ".asc": ("fixed_width", "csv"),
@@ -242,7 +242,7 @@ def _recognised(
     """Which layout a file has; None for what lies beside the data."""
     own = PurePosixPath(member) if member is not None else PurePath(path.name)
     extension = _extension(own)
-    forms = _FORMATS.get(extension)
+    forms = FORMATS.get(extension)
     names = [own]
     if member is not None and len(members(path, name=name)) == 1:
         names.append(PurePath(path.with_suffix("").name + extension))
@@ -322,7 +322,7 @@ def _chosen(
             version=said.version,
             member=member,
         )
-        made.append(replace(file, format=_form(file, layout)) if len(possible) > 1 else file)
+        made.append(replace(file, format=form_of(file, layout)) if len(possible) > 1 else file)
     if len(made) == 1:
         return made[0]
     if not made:
@@ -339,7 +339,7 @@ def _chosen(
     )
 
 
-def _form(file: DeliveredFile, layout: Layout) -> Format:
+def form_of(file: DeliveredFile, layout: Layout) -> Format:
     """Fixed width or delimited, by the first line of a text file."""
     with open_bytes(file) as stream:
         first = stream.readline(1 << 16).decode("latin-1")

@@ -1,0 +1,198 @@
+"""Which layout fits a file, and why not the others: name, form, columns, width, first records."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from toolkit.errors import CallError, InputError
+from toolkit.registers import readers
+from toolkit.registers.delivery import DeliveredFile
+from toolkit.registers.file_names import FORMATS, form_of, in_force, match_name
+from toolkit.registers.readers.unpack import members, open_bytes, suffix
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from toolkit.registers.layout import FieldSpec, Format, Layout
+
+#: So many records are looked at, out of so many bytes of text.
+_RECORDS: Final = 1_000
+_BYTES: Final = 1 << 20
+_CHUNK: Final = 1 << 20
+#: A layout does not fit when more than this share of a field's values are none of its own.
+_MOST_ODD: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a layout fits a file.
+
+    Attributes
+    ----------
+    layout : str
+        Its name.
+    ok : bool
+        Whether form, columns and records fit.
+    named : bool
+        Whether the file's name fits, and the layout was in force in its period.
+    reasons : tuple of str
+        What fits and what does not.
+    odd : float
+        Share of the first thousand records' values that are outside the fields' codes and ranges.
+    """
+
+    layout: str
+    ok: bool
+    named: bool
+    reasons: tuple[str, ...]
+    odd: float = 1.0
+
+
+def fits(path: str | Path, layouts: Mapping[str, Layout]) -> list[Fit]:
+    """Hold a file against layouts, the best first.
+
+    Parameters
+    ----------
+    path : path
+        A file; of a zip the first file in it.
+    layouts : mapping
+        Name → layout.
+
+    Raises
+    ------
+    CallError
+        When there is no such file.
+    InputError
+        When it is an archive that cannot be unpacked.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise CallError(f"There is no file {file.as_posix()!r}", fix="check the path")
+    member = None
+    if file.suffix.lower() == ".zip":
+        inside = [name for name in members(file, name=file.name) if "__MACOSX" not in name]
+        if not inside:
+            raise InputError("A zip is empty", where=file.name, fix="ask for it again")
+        member = inside[0]
+    delivered = DeliveredFile(file, file.name, "", "csv", member=member)
+    own = PurePosixPath(member).name if member is not None else file.name
+    with tempfile.TemporaryDirectory(prefix="reintegratie-") as folder:
+        sample = _sample(delivered, Path(folder))
+        found = [_fit(sample, own, layout) for layout in layouts.values()]
+    return sorted(found, key=lambda fit: (not fit.ok, not fit.named, fit.odd, fit.layout))
+
+
+def _sample(file: DeliveredFile, folder: Path) -> Path:
+    """Unpack a file, of text only the beginning, so that each layout can try it."""
+    extension = suffix(file)
+    target = folder / f"sample{extension}"
+    text = "csv" in FORMATS.get(extension, ())
+    if not text and file.member is None and file.path.suffix.lower() != ".gz":
+        return file.path
+    with open_bytes(file) as stream, target.open("wb") as out:
+        if text:
+            head = stream.read(_BYTES)
+            whole_lines = head.rfind(b"\n") + 1 if len(head) == _BYTES else len(head)
+            out.write(head[: whole_lines or len(head)])
+        else:
+            while chunk := stream.read(_CHUNK):
+                out.write(chunk)
+    return target
+
+
+def _fit(path: Path, own: str, layout: Layout) -> Fit:
+    reasons: list[str] = []
+    facts = match_name(layout, PurePosixPath(own))
+    named = facts is not None and in_force(layout, facts)
+    patterns = " or ".join(repr(pattern) for pattern in layout.files)
+    if named:
+        reasons.append("the name fits")
+    elif facts is not None:
+        reasons.append(
+            f"the layout was in force from {layout.from_ or 'the start'} until "
+            f"{layout.until or 'now'}, and the name says another period"
+        )
+    else:
+        reasons.append(f"the name does not fit {patterns}")
+    forms = [form for form in FORMATS.get(path.suffix.lower(), ()) if form in layout.formats]
+    if not forms:
+        reasons.append(f"it is delivered as {', '.join(layout.formats)}")
+        return Fit(layout.name, ok=False, named=named, reasons=tuple(reasons))
+    try:
+        records = _first(path, layout, forms)
+    except InputError as error:
+        reasons.append(error.what + (f"; {error.fix}" if error.fix else ""))
+        return Fit(layout.name, ok=False, named=named, reasons=tuple(reasons))
+    broken = records["_broken"].count()
+    if broken * 2 > records.height:
+        kind = records["_broken"].drop_nulls()[0]
+        why = {
+            "width": f"are not {layout.width} characters wide",
+            "fields": "have another number of fields than the header",
+            "encoding": f"are not in {layout.encoding}",
+        }[kind]
+        reasons.append(f"{broken:,} of the first {records.height:,} records {why}")
+        return Fit(layout.name, ok=False, named=named, reasons=tuple(reasons))
+    shares = {
+        field.name: share
+        for field in layout.fields
+        if (share := _odd(records[field.name], field)) is not None
+    }
+    worst = max(shares, key=lambda name: shares[name], default=None)
+    ok = worst is None or shares[worst] <= _MOST_ODD
+    reasons.append(f"all columns are there; looked at {records.height:,} records")
+    reasons += [
+        f"{share:.0%} of the values of {name!r} are outside its codes or range"
+        for name, share in sorted(shares.items(), key=lambda item: -item[1])[:3]
+        if share > 0
+    ]
+    odd = sum(shares.values()) / len(shares) if shares else 0.0
+    return Fit(layout.name, ok=ok, named=named, reasons=tuple(reasons), odd=odd)
+
+
+def _first(path: Path, layout: Layout, forms: list[Format]) -> pl.DataFrame:
+    """Return the first records."""
+    file = DeliveredFile(path, path.name, layout.name, forms[0])
+    if len(forms) > 1:
+        file = DeliveredFile(path, path.name, layout.name, form_of(file, layout))
+    for batch in readers.read([file], layout, numbers=[0], batch_rows=_RECORDS):
+        return batch.filter(pl.col("_part") == 0).head(_RECORDS)
+    raise InputError("There are no records in it")
+
+
+def _odd(values: pl.Series, field: FieldSpec) -> float | None:
+    """Share of filled values outside the codes or range of a field; None where it has neither."""
+    if values.dtype.is_float():
+        whole = values.cast(pl.Int64, strict=False)
+        values = whole.cast(pl.String) if (whole == values).all() else values.cast(pl.String)
+    text = (
+        values.cast(pl.String) if not values.dtype.is_temporal() else values.dt.strftime("%Y%m%d")
+    )
+    said = {*field.open, *field.not_applicable, *field.unknown, ""}
+    filled = text.drop_nulls().filter(~text.drop_nulls().is_in(sorted(said)))
+    if filled.len() == 0:
+        return None
+    if field.type == "code":
+        known = {code.lstrip("0") for code in field.code_list}
+        good = filled.str.strip_chars_start("0").is_in(sorted(known))
+    elif field.type == "date":
+        good = filled.str.contains(r"^(?:19|20)\d\d(?:0\d|1[0-2])[0-3]\d$")
+    elif field.type in {"integer", "number"}:
+        number = filled.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+        low = field.minimum if field.minimum is not None else float("-inf")
+        high = field.maximum if field.maximum is not None else float("inf")
+        good = number.is_between(low, high).fill_null(value=False)
+    elif field.type in {"rin", "bsn"}:
+        good = filled.str.contains(r"^\d{1,9}$")
+    elif field.type == "rin_letter":
+        good = filled.str.contains(r"^[A-Z]$")
+    elif field.type == "municipality":
+        good = filled.str.contains(r"^(?:gm|GM)?\d{1,4}$")
+    else:
+        return None
+    return 1.0 - int(good.sum()) / filled.len()
