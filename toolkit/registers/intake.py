@@ -22,7 +22,7 @@ from toolkit.registers.closed import RejectedWriter, closed_folder, make_closed
 from toolkit.registers.delivery import BROKEN, COUNTS, REVISIONS
 from toolkit.registers.file_names import discover
 from toolkit.registers.periods import coverage_of, coverage_table
-from toolkit.registers.population import find_population, reference_tables
+from toolkit.registers.population import find_population, reference_tables, seal_of
 from toolkit.registers.readers import extract
 from toolkit.registers.rules import rules_of
 from toolkit.registers.settings import read_settings
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from toolkit.registers.delivery import DeliveredFile
-    from toolkit.registers.keys import KeyRing
+    from toolkit.registers.keys import KeyRing, PersonKeys
     from toolkit.registers.layout import Layout
     from toolkit.registers.settle import Settled
     from toolkit.registers.staging import Staged
@@ -92,11 +92,11 @@ class Intake:
             meta={"source": settings.source or self.folder.resolve().name, "layout": "raw"},
         ) as writer:
             make_closed(closed)
+            seal = seal_of(self.files, self.layouts, self.secret)
             ring = find_population(
-                self.files, self.layouts, secret=self.secret, letters=self.letters,
-                earlier=closed / KEYS,
-            )  # fmt: skip
-            if not ring.size:
+                self.files, self.layouts, seal=seal, letters=self.letters, earlier=closed / KEYS
+            )
+            if not ring.persons:
                 raise EmptyCohortError(
                     "No person is in this delivery",
                     where=f"folder {self.folder.as_posix()!r}",
@@ -106,7 +106,7 @@ class Intake:
             staging = self._staging(closed)
             rejected = RejectedWriter(closed)
             try:
-                staged = self._stage(staging, ring, progress)
+                staged = self._stage(staging, ring, seal, progress)
                 settler = Settler(
                     staged, self.layouts, self._periods(), coverage, settings, mergers
                 )
@@ -150,9 +150,16 @@ class Intake:
         return make_closed(staging)
 
     def _stage(
-        self, folder: Path, ring: KeyRing, progress: Callable[..., Iterator[Any]] | None
+        self,
+        folder: Path,
+        ring: KeyRing,
+        seal: PersonKeys | None,
+        progress: Callable[..., Iterator[Any]] | None,
     ) -> list[Staged]:
-        stager = Stager(folder, ring, group_size=self.group_size, letters=self.letters)
+        stager = Stager(
+            folder, ring, group_size=self.group_size, letters=self.letters, seal=seal,
+            periods=self._periods(),
+        )  # fmt: skip
         names = [
             name
             for name in dict.fromkeys(file.layout for file in self.files)
@@ -187,12 +194,12 @@ class Intake:
         rejected: RejectedWriter,
         progress: Callable[..., Iterator[Any]] | None,
     ) -> Outcome:
-        groups = list(range(-(-ring.size // self.group_size)))
+        groups = list(range(-(-ring.numbers // self.group_size)))
         outcome = Outcome()
         for group in progress(groups, title="settling") if progress else groups:
             settled = settler.group(group)
             low = group * self.group_size
-            writer.write(low, min(low + self.group_size, ring.size), settled.tables)
+            writer.write(low, min(low + self.group_size, ring.numbers), settled.tables)
             outcome.add(settled)
         for table, rows in outcome.unusable.items():
             rejected.write_table(table, pl.concat(rows))
@@ -227,7 +234,10 @@ class Intake:
                 on="_file", how="left",
             )
             .join(written, on="_file", how="left")
-            .with_columns(pl.col("rows", "staged", "late", "rejected", "set_aside", "written").fill_null(0))
+            .join(pl.concat([part.seen for part in staged]), on="_file", how="left")
+            .with_columns(
+                pl.col("rows", "staged", "late", "rejected", "set_aside", "written").fill_null(0)
+            )
             .with_columns(accepted=pl.col("staged").cast(pl.Int64) - pl.col("late").cast(pl.Int64))
         )  # fmt: skip
         off = files.filter(
@@ -249,7 +259,8 @@ class Intake:
         return {
             "files": files.with_columns(sums).select(
                 pl.col("_file").alias("file"), *self._describe().columns[1:],
-                *(pl.col(name).cast(pl.Int64) for name in columns), "sha256",
+                *(pl.col(name).cast(pl.Int64) for name in columns),
+                "encoding", "extra", "sha256",
             ),
             "rules": counts.group_by("_file", "rule")
             .agg(pl.col("n").sum())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from toolkit.registers.reconcile import assemble
+from toolkit.registers.reconcile.assemble import assemble
 from toolkit.registers.register import conform
 from toolkit.registers.schema import PERSON_TABLES, dtypes, empty
 from toolkit.registers.validate import NO_OVERLAP, Violation, violations
@@ -100,7 +100,11 @@ class Settler:
         return Settled(tables, assembled, unusable, clipped)
 
     def _choices(self) -> dict[str, Any]:
-        choices: dict[str, Any] = {"mergers": self.mergers}
+        choices: dict[str, Any] = {
+            "mergers": self.mergers,
+            "as_of": self.settings.municipalities_as_of,
+            "until": {source: end for source, (_, end) in self.coverage.items()},
+        }
         if self.settings.crosswalk is not None:
             choices["crosswalk"] = self.settings.crosswalk
         return choices

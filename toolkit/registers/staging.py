@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from toolkit.provenance import write_json
-from toolkit.registers.delivery import BROKEN, COUNTS
+from toolkit.registers.delivery import BROKEN, COUNTS, Checked
 from toolkit.registers.readers import read
 from toolkit.registers.reconcile import needed
 from toolkit.registers.rules import check_records
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from toolkit.registers.delivery import Checked, DeliveredFile
-    from toolkit.registers.keys import KeyRing
+    from toolkit.registers.delivery import DeliveredFile
+    from toolkit.registers.keys import KeyRing, PersonKeys
     from toolkit.registers.layout import Layout
 
 _log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 #: Records of one layout that are in memory at one time.
 BATCH_ROWS = 1_000_000
 ROWS = {"_file": pl.UInt32, "n": pl.UInt32}
+_PARTS = ("rows", "accepted", "seen", "broken", "counts")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class Staged:
         `_file`, `n`: records read in each file.
     accepted : pl.DataFrame
         `_file`, `n`: records that passed.
+    seen : pl.DataFrame
+        `_file`, `encoding`, `extra`: what the reader saw, and the columns no field names.
     broken, counts : pl.DataFrame
         As in `toolkit.registers.delivery`.
     """
@@ -57,6 +60,7 @@ class Staged:
     folder: Path
     rows: pl.DataFrame
     accepted: pl.DataFrame
+    seen: pl.DataFrame
     broken: pl.DataFrame
     counts: pl.DataFrame
 
@@ -65,7 +69,7 @@ class Staged:
         files = sorted(self.folder.glob(f"{number:06d}-*.arrow"))
         if not files:
             return None
-        return pl.concat([pl.read_ipc(file, memory_map=False) for file in files])
+        return pl.concat([pl.read_ipc(file) for file in files])
 
 
 class Stager:
@@ -81,13 +85,26 @@ class Stager:
         Persons a group.
     letters : tuple of str
         RINPERSOONS that are kept.
+    seal : PersonKeys or None
+        Hashes citizen service numbers.
+    periods : pl.DataFrame
+        `_file`, `period_start`, `period_end`, `delivered_by`.
     """
 
     def __init__(
-        self, folder: Path, ring: KeyRing, *, group_size: int, letters: tuple[str, ...]
+        self,
+        folder: Path,
+        ring: KeyRing,
+        *,
+        group_size: int,
+        letters: tuple[str, ...],
+        seal: PersonKeys | None,
+        periods: pl.DataFrame,
     ) -> None:
         self.folder = folder
         self.ring = ring
+        self.seal = seal
+        self.periods = periods
         self.group_size = group_size
         self.letters = letters
 
@@ -108,13 +125,14 @@ class Stager:
         folder.mkdir(parents=True)
         rows, accepted, broken, counts = [], [], [], []
         wanted = sorted(needed(layout))
-        for batch, raw in enumerate(read(files, layout, numbers=numbers, batch_rows=BATCH_ROWS)):
+        reading = read(files, layout, numbers=numbers, batch_rows=BATCH_ROWS)
+        for batch, raw in enumerate(reading):
             rows.append(_count(raw))
-            checked = self.check(raw, layout)
+            checked = self.check(raw, layout, wanted)
             broken.append(checked.broken)
             counts.append(checked.counts)
             accepted.append(_count(checked.accepted))
-            self._spill(checked.accepted, wanted, folder, batch)
+            self._spill(checked.accepted, folder, batch)
             if progress is not None:
                 progress(raw.height)
         staged = Staged(
@@ -122,32 +140,40 @@ class Stager:
             folder,
             rows=_sum(rows, ROWS, ["_file"]),
             accepted=_sum(accepted, ROWS, ["_file"]),
+            seen=reading.report().select("_file", "encoding", "extra"),
             broken=pl.concat([pl.DataFrame(schema=BROKEN), *broken]),
             counts=_sum(counts, COUNTS, ["_file", "rule"]),
         )
-        for name in ("rows", "accepted", "broken", "counts"):
+        for name in _PARTS:
             getattr(staged, name).write_parquet(folder / f"{name}.parquet")
         write_json(done, {"layout": layout.name})
         return staged
 
-    def check(self, raw: pl.DataFrame, layout: Layout) -> Checked:
+    def check(self, raw: pl.DataFrame, layout: Layout, wanted: Sequence[str]) -> Checked:
         """Decode a batch, check its records, and put persons in the place of keys."""
-        checked = check_records(parse(raw.lazy(), layout), layout, letters=self.letters)
-        return self.ring.settle(checked, layout)
-
-    def _spill(self, frame: pl.DataFrame, wanted: list[str], folder: Path, batch: int) -> None:
-        kept = frame.select(
-            "person", "_file", "_row", "_part", *(name for name in wanted if name in frame.columns),
-            (pl.col("person") // self.group_size).alias("_group"),
+        checked = check_records(
+            parse(raw.lazy(), layout), layout,
+            letters=self.letters, files=self.periods, columns=wanted,
         )  # fmt: skip
-        for (group,), part in kept.partition_by("_group", as_dict=True, include_key=False).items():
+        records = checked.accepted if self.seal is None else self.seal.seal(checked.accepted)
+        linked = self.ring.link(records)
+        return Checked(
+            linked.accepted,
+            pl.concat([checked.broken, linked.broken]),
+            pl.concat([checked.counts, linked.counts]),
+        )
+
+    def _spill(self, frame: pl.DataFrame, folder: Path, batch: int) -> None:
+        cut = frame.with_columns(_group=pl.col("person") // self.group_size)
+        for (group,), part in cut.partition_by("_group", as_dict=True, include_key=False).items():
             part.write_ipc(folder / f"{group:06d}-{batch:06d}.arrow", compression="lz4")
 
 
 def _count(frame: pl.DataFrame) -> pl.DataFrame:
     """Count the records of each file (a record of two persons is one)."""
-    first = frame.filter(pl.col("_part") == 0) if "_part" in frame.columns else frame
-    return first.group_by("_file").agg(n=pl.len().cast(pl.UInt32))
+    if frame.height and frame["_part"].max() != 0:
+        frame = frame.select("_file", "_row").unique()
+    return frame.group_by("_file").agg(n=pl.len().cast(pl.UInt32))
 
 
 def _sum(frames: list[pl.DataFrame], schema: Mapping[str, object], by: list[str]) -> pl.DataFrame:
@@ -161,10 +187,7 @@ def _sum(frames: list[pl.DataFrame], schema: Mapping[str, object], by: list[str]
 
 
 def _load(name: str, folder: Path) -> Staged:
-    found = {
-        part: pl.read_parquet(folder / f"{part}.parquet")
-        for part in ("rows", "accepted", "broken", "counts")
-    }
+    found = {part: pl.read_parquet(folder / f"{part}.parquet") for part in _PARTS}
     return Staged(name, folder, **found)
 
 

@@ -31,6 +31,8 @@ class KeyRing:
         Persons in the population.
     retired : int
         Persons of earlier deliveries who are not in this one; they keep their number.
+    numbers : int
+        One more than the largest surrogate.
     ambiguous : int
         Hashes that the link table gives to more than one key: left unlinked.
     """
@@ -42,6 +44,7 @@ class KeyRing:
         current = table.filter("current")
         self.persons: int = current["person"].n_unique()
         self.retired: int = table["person"].n_unique() - self.persons
+        self.numbers: int = int(table["person"].max() or 0) + 1 if table.height else 0  # type: ignore[arg-type]
         self.ambiguous = ambiguous
         by_key = current.filter(pl.col("_key").is_not_null()).unique("_key").sort("_key")
         self._keys = by_key["_key"].to_numpy()
