@@ -13,6 +13,7 @@ import polars as pl
 
 from toolkit.errors import MissingColumnError
 from toolkit.registers.delivery import BROKEN, COUNTS, REVISIONS
+from toolkit.registers.packing import arrange, repeats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -187,7 +188,8 @@ def _require(staged: pl.DataFrame, layout: Layout, rules: Sequence[RuleSpec]) ->
 def _in_order(staged: pl.DataFrame) -> pl.DataFrame:
     """Sort by delivery; most often the records came in that order."""
     place = [name for name in PLACE if name in staged.columns]
-    return staged.sort(*PERIOD, *place, nulls_last=False)
+    at, _, _ = arrange(staged, (*PERIOD, *place))
+    return staged if at.is_sorted() else staged[at]
 
 
 def _groups(rule: RuleSpec, *also: str) -> list[str]:
@@ -197,10 +199,11 @@ def _groups(rule: RuleSpec, *also: str) -> list[str]:
 def _repeated(records: pl.DataFrame, rule: RuleSpec) -> pl.Series:
     """Return the numbers of records that stand there a second time."""
     keys = _groups(rule)
-    first = records.select("_n", *keys).unique(keys, keep="first", maintain_order=False)["_n"]
-    if len(first) == records.height:
-        return first.clear()
-    return records.filter(~pl.col("_n").is_in(first.implode()))["_n"]
+    twice = records.filter(repeats(records, keys)).select("_n", *keys)
+    if twice.is_empty():
+        return twice["_n"]
+    first = twice.unique(keys, keep="first", maintain_order=True)["_n"]
+    return twice.filter(~pl.col("_n").is_in(first.implode()))["_n"]
 
 
 def _changed(records: pl.DataFrame, rule: RuleSpec) -> pl.DataFrame:
@@ -252,10 +255,7 @@ def _overlapping(records: pl.DataFrame, rule: RuleSpec, *, other: str | None) ->
         "_n", *keys, _start=pl.col(start), _end=pl.col(end).fill_null(_NEVER),
         _other=pl.lit(0) if other is None else pl.col(other),
     )  # fmt: skip
-    if other is None:
-        several = spells.filter(pl.len().over(keys) > 1)
-    else:
-        several = spells.filter(pl.col("_other").n_unique().over(keys) > 1)
+    several = _touched(spells, keys)
     if several.is_empty():
         return several["_n"]
     # A spell delivered in several records is one: the number of its first record orders it.
@@ -269,3 +269,15 @@ def _overlapping(records: pl.DataFrame, rule: RuleSpec, *, other: str | None) ->
     )
     late = pairs.select(same).unique()
     return several.join(late, on=same, how="semi", nulls_equal=True)["_n"]
+
+
+def _touched(spells: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Return the groups of spells in which any two overlap, by one pass over sorted spells."""
+    at, same, _ = arrange(spells, keys, ["_start"])
+    group = (~same).cum_sum().cast(pl.Int64) * (1 << 23)
+    days = spells.select(pl.col("_start", "_end").to_physical().cast(pl.Int64) + (1 << 21))[at]
+    reach = (group + days["_end"]).cum_max().shift()
+    hit = (same & (reach >= group + days["_start"])).fill_null(value=False)
+    if not hit.any():
+        return spells.clear()
+    return spells[at].filter(group.is_in(group.filter(hit).unique().implode()))

@@ -12,7 +12,7 @@ from toolkit.registers.codes import POSITION_SCHEME
 from toolkit.registers.delivery import BROKEN, COUNTS, REVISIONS, Assembled
 from toolkit.registers.reconcile import crosswalk as schemes
 from toolkit.registers.reconcile.combine import Source, add, stack
-from toolkit.registers.reconcile.latest import as_revisions, latest
+from toolkit.registers.reconcile.latest import as_revisions, latest, without_repeats
 from toolkit.registers.reconcile.measures import MEASURES, measure
 from toolkit.registers.reconcile.mergers import codes_as_of, merger_days
 from toolkit.registers.reconcile.pieces import join_pieces, run_on
@@ -197,8 +197,10 @@ def _one_source(work: _Work, kept: pl.DataFrame, layout: Layout, table: TableSpe
         changed = None
         key = NATURAL_KEY["jobs"]
     else:
-        rows = take(kept, layout, table, renamed=work.renamed)
         key = _key(layout, table)
+        if table.via == "rows" and table.table != "programmes" and not table.merge:
+            kept = without_repeats(kept, table, key)
+        rows = take(kept, layout, table, renamed=work.renamed)
         if table.via == "programmes":
             rows, changed = trajects(rows, key=table.key)
         elif table.via == "positions":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from toolkit.registers.delivery import COUNTS
+from toolkit.registers.packing import repeats
 from toolkit.registers.reconcile.rows import FACTS
 from toolkit.registers.reconcile.sentences import rule_id
 
@@ -73,7 +74,7 @@ def stack(
         return rows.drop("_source"), pl.DataFrame(schema=COUNTS)
     if identify is not None:
         rows = identify(rows)
-    several = rows.select(key).is_duplicated()
+    several = repeats(rows, key)
     if several.any():
         several = rows.select(pl.col("_source").n_unique().over(*key) > 1).to_series()
     if not several.any():

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from toolkit.registers.delivery import REVISIONS
-from toolkit.registers.reconcile.rows import FACTS, ORDER, roots
+from toolkit.registers.packing import arrange
+from toolkit.registers.reconcile.rows import FACTS, ORDER, delivery_order, roots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,20 +50,58 @@ def latest(rows: pl.DataFrame, *, key: Sequence[str]) -> tuple[pl.DataFrame, pl.
     """
     keys = list(key)
     names = [name for name in rows.columns if name not in {*keys, *FACTS}]
-    several = rows.select(keys).is_duplicated()
-    if not several.any():
-        return rows, no_changes()
     content = [name for name in names if not name.startswith("_")]
-    rest = rows.filter(several).sort(*keys, ORDER)
-    same = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in keys)
-    same = same & (pl.int_range(pl.len()) > 0)
-    tied = rest.select((same & (pl.col(ORDER) == pl.col(ORDER).shift())).any()).item()
-    if tied:
-        rest = rest.sort(*keys, ORDER, *content)
-    rest = rest.with_columns(_same=same)
-    last = pl.col("_same").shift(-1, fill_value=False).not_()
-    kept = pl.concat([rows.filter(~several), rest.filter(last).drop("_same")])
-    return kept, changes(rest, content)
+    at, same, tied = arrange(rows, keys, [ORDER])
+    if not same.any():
+        return rows, no_changes()
+    if tied.any():
+        rest = rows.sort(*keys, ORDER, *content)
+        rest = rest.with_columns(_same=same)
+        last = pl.col("_same").shift(-1, fill_value=False).not_()
+        return rest.filter(last).drop("_same"), changes(rest, content)
+    last_at = at.filter(~same.shift(-1, fill_value=False))
+    several = same | same.shift(-1, fill_value=False)
+    rest = rows[at.filter(several)].with_columns(_same=same.filter(several))
+    return rows[last_at], changes(rest, content)
+
+
+def without_repeats(staged: pl.DataFrame, table: TableSpec, key: Sequence[str]) -> pl.DataFrame:
+    """Leave out records that a later delivery repeats as they are.
+
+    A yearly file holds a spell in every year it touches; only what changed need be decoded. Applies
+    where the columns of the key are fields as delivered; the result of `latest` is the same.
+
+    Parameters
+    ----------
+    staged : pl.DataFrame
+        Records.
+    table : TableSpec
+        What they fill, via rows.
+    key : sequence of str
+        The key of the rows.
+    """
+    fields = []
+    for name in key:
+        sql = table.columns.get(name, name)
+        used = roots(sql)
+        if not used:
+            continue  # the same in all records
+        if used != {sql.strip()}:
+            return staged
+        fields.append(sql.strip())
+    read = roots(table.where).union(*(roots(sql) for sql in table.columns.values()))
+    if not set(fields) <= set(staged.columns) or read & {"period_start", "period_end"}:
+        return staged
+    ordered = staged.select(*fields, _order=delivery_order())
+    at, same, _ = arrange(ordered, fields, [ORDER])
+    if not same.any():
+        return staged
+    equal = same
+    for name in sorted(read - set(fields)):
+        values = staged[name].gather(at)
+        equal &= values.eq_missing(values.shift())
+    # the last of equal records stays: the one that no equal record follows
+    return staged[at.filter(~equal.shift(-1, fill_value=False)).sort()]
 
 
 def changes(rest: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

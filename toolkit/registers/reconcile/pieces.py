@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from toolkit.registers.packing import arrange
 from toolkit.registers.reconcile.rows import FACTS
 
 if TYPE_CHECKING:
@@ -48,10 +49,9 @@ def join_pieces(
         name for name in rows.columns
         if name not in {"start", "end", *_REASONS, *ids, *FACTS} and not name.startswith("_")
     ]  # fmt: skip
-    sorted_ = rows.sort(*ids, "start", "end", nulls_last=True)
-    same = pl.all_horizontal(
-        pl.col(name).eq_missing(pl.col(name).shift()) for name in (*ids, *others)
-    )
+    at, same, tied = arrange(rows, ids, ["start"])
+    by = (*ids, "start", "end", *others)
+    sorted_ = rows.sort(*by, nulls_last=True) if tied.any() else rows[at]
     day, before = pl.col("start"), pl.col("end").shift()
     if cuts is None:
         cut = (pl.col("period_end").shift() == day) | (pl.col("period_start") == day)
@@ -61,8 +61,12 @@ def join_pieces(
             cut &= pl.col("_pieces").shift() | pl.col("_pieces")
     else:
         cut = day.is_in(pl.Series(list(cuts), dtype=pl.Date).implode())
-    goes_on = (same & (before == day) & cut).fill_null(value=False)
-    first = sorted_.select(goes_on.not_()).to_series()
+    meets = sorted_.select((before == day) & cut).to_series().fill_null(value=False) & same
+    for name in others:
+        if not meets.any():
+            return rows
+        meets &= sorted_[name].eq_missing(sorted_[name].shift())
+    first = ~meets
     if first.all():
         return rows
     last = first.shift(-1, fill_value=True)
