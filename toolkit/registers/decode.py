@@ -66,6 +66,8 @@ def decode(field: FieldSpec, dtype: pl.DataType) -> Decoded:
         case "municipality":
             value = pl.lit(_municipalities()).gather(number, null_on_oob=True)
             ok &= value.is_not_null()
+            if dtype == pl.String:
+                ok &= raw.str.len_bytes() <= 4
         case "bsn":
             value = number.cast(pl.String).str.zfill(9)
             # a leading zero may be lost, not two: those are other numbers
@@ -80,7 +82,7 @@ def decode(field: FieldSpec, dtype: pl.DataType) -> Decoded:
             value = raw if dtype == pl.String else number.cast(pl.String)
             if dtype.is_float():
                 value = pl.when(ok).then(value).otherwise(raw.cast(pl.String))
-            ok = raw.is_not_null()
+            ok = raw.is_not_null() if dtype != pl.String else raw != ""
             if field.width is not None:
                 ok &= value.str.len_chars() <= field.width
         case _:
