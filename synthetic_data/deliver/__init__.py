@@ -1,0 +1,4 @@
+from synthetic_data.deliver.delivery import Delivery, deliver
+from synthetic_data.deliver.dirt import Dirt
+
+__all__ = ["Delivery", "Dirt", "deliver"]

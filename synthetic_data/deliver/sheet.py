@@ -1,0 +1,111 @@
+"""A sheet: the records of one or many files of a layout, as strings, and what was done to them.
+
+Columns that begin with `_` are never delivered:
+
+_file : number of the file in `files`
+_kind, _field, _expected, _outcome, _was, _became : for the ledger, null where a record is clean
+_person, … : facts by which errors are chosen
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from synthetic_data.raw_files import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from synthetic_data.deliver.books import Form
+    from synthetic_data.deliver.ledger import Ledger
+    from toolkit.registers.layout import Layout
+
+#: What the ledger knows of a record.
+MARKS = ("_kind", "_field", "_expected", "_outcome", "_was", "_became")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Records of one layout on their way to files.
+
+    Attributes
+    ----------
+    layout : Layout
+    files : tuple of str
+        Where they go, below the delivery's folder; `name.zip!member` in a zip.
+    frame : pl.DataFrame
+        The records, in the order of their file.
+    """
+
+    layout: Layout
+    files: tuple[str, ...]
+    frame: pl.DataFrame
+
+    def having(self, frame: pl.DataFrame) -> Sheet:
+        """Return the sheet with other records."""
+        return replace(self, frame=frame)
+
+
+def note(sheet: Sheet, ledger: Ledger) -> None:
+    """Write in the ledger where the injected errors of a sheet stand. Call it last."""
+    frame = sheet.frame
+    if "_kind" not in frame.columns or frame["_kind"].null_count() == frame.height:
+        return
+    marked = frame.select("_file", *MARKS).with_columns(
+        _row=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("_file")
+    )
+    names = pl.Series(sheet.files, dtype=pl.String)
+    found = marked.filter(pl.col("_kind").is_not_null())
+    ledger.add(
+        found.select(
+            kind="_kind",
+            file=names.gather(found["_file"]),
+            row="_row",
+            field="_field",
+            expected="_expected",
+            outcome="_outcome",
+            was="_was",
+            became="_became",
+        )
+    )
+
+
+def delivered(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns that are delivered."""
+    return frame.select(name for name in frame.columns if not name.startswith("_"))
+
+
+def write_book(sheet: Sheet, folder: Path, form: Form) -> None:
+    """Write a sheet of one file, packed as its name says."""
+    name = sheet.files[0].partition("!")[0]
+    write(delivered(sheet.frame), sheet.layout, folder / name, form)
+
+
+def write_lines(sheet: Sheet, folder: Path) -> None:
+    """Write a sheet of many small fixed-width files: joined once, cut once."""
+    if sheet.frame.height == 0:
+        return
+    line = pl.concat_str(field.name for field in sheet.layout.fields)
+    if "_line" in sheet.frame.columns:  # a record that was cut off
+        line = pl.coalesce("_line", line)
+    texts = (
+        sheet.frame.select("_file", _line=line)
+        .group_by("_file", maintain_order=True)
+        .agg(pl.col("_line").str.join("\n"))
+    )
+    for number, text in texts.iter_rows():
+        path = folder / sheet.files[number]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(f"{text}\n".encode("ascii"))
+
+
+def write_delimited(frame: pl.DataFrame, path: Path, encoding: str) -> None:
+    """Write records as a municipality's own system exports them: semicolons, its own encoding."""
+    text = io.BytesIO()
+    frame.write_csv(text, separator=";")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.getvalue().decode("utf-8").encode(encoding))
