@@ -30,6 +30,8 @@ app = typer.Typer(
 )
 run_app = typer.Typer(no_args_is_help=True, help="Run a study and write its chapter.")
 app.add_typer(run_app, name="run")
+layouts_app = typer.Typer(help="Which files can be read: list, explain, and check a file.")
+app.add_typer(layouts_app, name="layouts")
 
 Language = Annotated[
     Literal["nl", "en"], typer.Option(help="Language of figures, tables and report.")
@@ -91,28 +93,155 @@ def simulate(
 
 
 @app.command()
+def deliver(
+    register: Annotated[Path, typer.Argument(help="A synthetic register, made by simulate.")],
+    target: Annotated[Path, typer.Argument(help="Folder for raw files, ledger and secret.")],
+    dirt: Annotated[
+        Literal["none", "realistic", "everything"], typer.Option(help="Which errors to make.")
+    ] = "none",
+    seed: Annotated[int, typer.Option(help="Of keys, days of receipt and errors.")] = 1,
+) -> None:
+    """Write a synthetic register as the raw files its sources would deliver, with their errors."""
+    from synthetic_data import Dirt
+    from synthetic_data import deliver as deliver_world
+    from toolkit import registers
+
+    chosen = {"none": Dirt.none, "realistic": Dirt.realistic, "everything": Dirt.everything}[dirt]
+    done = deliver_world(registers.open(register), target, seed=seed, dirt=chosen())
+    print(
+        f"{done.records:,} records in {done.files:,} files in {done.raw.as_posix()}; "
+        f"{done.ledger.height:,} errors in the ledger"
+    )
+
+
+Own = Annotated[
+    Path | None, typer.Option("--layouts", help="Folder with layouts of your own (TOML).")
+]
+Secret = Annotated[
+    Path | None,
+    typer.Option(
+        "--secret",
+        help="File with the key for hashing citizen service numbers; else REINTEGRATIE_KEY.",
+    ),
+]
+Letters = Annotated[str, typer.Option(help="RINPERSOONS to keep, separated by commas.")]
+
+
+@app.command()
 def ingest(
     source: Annotated[Path, typer.Argument(help="Folder with the delivery.")],
     target: Annotated[Path, typer.Argument(help="Folder for the register.")],
-    layout: Annotated[str, typer.Option(help="Layout of the delivery.")] = "canonical",
+    layout: Annotated[
+        str, typer.Option(help="auto, canonical, or the one layout to read.")
+    ] = "auto",
+    own: Own = None,
+    secret: Secret = None,
+    letters: Letters = "R",
+    partition_size: Annotated[
+        int, typer.Option(min=1, help="Persons at one time; fewer takes less memory.")
+    ] = 50_000,
 ) -> None:
-    """Read a delivery of one's own, check it, and write it as a register."""
+    """Read a delivery, check every record, and write what passes as a register."""
     from toolkit import registers
 
-    register = registers.ingest(source, target, layout=layout, progress=bar)
+    register = registers.ingest(
+        source, target, layout=layout, layouts=own, secret=secret, letters=_split(letters),
+        partition_size=partition_size, progress=bar,
+    )  # fmt: skip
+    if registers.has_facts(register):
+        print(registers.account(register))
     print(f"{register.meta['rows']['persons']:,} persons in {target.as_posix()}")
 
 
 @app.command()
-def check(register: Store) -> None:
-    """Check every table of a register: codes, dates, overlap, coverage, persons."""
+def check(
+    folder: Annotated[Path, typer.Argument(help="A register, or the raw files of a delivery.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the quality report of raw files.")
+    ] = None,
+    own: Own = None,
+    secret: Secret = None,
+    letters: Letters = "R",
+    language: Language = "nl",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with code 4 when a record was rejected.")
+    ] = False,
+) -> None:
+    """Check a register, or raw files and the quality of who delivered them.
+
+    Raw files are read as `ingest` would, into a folder that is thrown away; what came in, what
+    was rejected and why is shown, and written to --out with, where municipalities delivered, the
+    chapter on their quality.
+    """
     from toolkit import registers
 
-    opened = registers.open(register)
-    registers.validate(opened)
-    for table, rows in opened.meta["rows"].items():
-        print(f"{table:>14} {rows:>14,} rows")
-    print("all rules hold")
+    if registers.is_store(folder):
+        opened = registers.open(folder)
+        registers.validate(opened)
+        for table, rows in opened.meta["rows"].items():
+            print(f"{table:>14} {rows:>14,} rows")
+        print("all rules hold")
+        return
+    from analyses import check_delivery
+
+    found = check_delivery.main(
+        folder, _folder(out, "check"),
+        layouts=own, secret=secret, letters=_split(letters), language=language, progress=bar,
+    )  # fmt: skip
+    print(found.text)
+    if strict and found.rejected:
+        raise CheckError(f"{found.rejected:,} records were rejected", fix="see the report in --out")
+
+
+@layouts_app.callback(invoke_without_command=True)
+def layouts(context: typer.Context, own: Own = None, language: Language = "nl") -> None:
+    """List the layouts that files may have; explain one; say which fits a file."""
+    from toolkit.registers import explain
+    from toolkit.registers.layout import layouts as known
+
+    if context.invoked_subcommand is None:
+        print(explain.listed(known(own), language))
+
+
+@layouts_app.command("show")
+def layouts_show(
+    name: Annotated[str, typer.Argument(help="Name of a layout.")],
+    own: Own = None,
+    language: Language = "nl",
+) -> None:
+    """Explain one layout: fields, codes, rules, and where everything goes."""
+    from toolkit.registers import explain
+    from toolkit.registers.layout import layout
+
+    print(explain.explained(layout(name, own), language))
+
+
+@layouts_app.command("check")
+def layouts_check(
+    file: Annotated[Path, typer.Argument(help="A delivered file.")],
+    own: Own = None,
+) -> None:
+    """Say which layout fits a file, and why not the others."""
+    from toolkit.registers.layout import layouts as known
+    from toolkit.registers.matching import fits
+
+    found = fits(file, known(own))
+    good = [fit for fit in found if fit.ok]
+    for fit in good or found[:5]:
+        print(f"{fit.layout}: {'fits' if fit.ok else 'does not fit'}")
+        for reason in fit.reasons:
+            print(f"    {reason}")
+    others = [fit for fit in found if not fit.ok][0 if good else 5 :]
+    if others:
+        print("others do not fit:")
+        for fit in others:
+            print(f"  {fit.layout}: {fit.reasons[-1] if fit.reasons else ''}")
+    if not good:
+        raise CheckError(
+            "No layout fits this file",
+            where=file.name,
+            fix="write one: docs/how-to/own-data.md shows how, without Python",
+        )
 
 
 @run_app.command("durable_outflow")

@@ -83,6 +83,11 @@ def open_store(path: str | Path) -> Register:
     return _register(root, root / str(facts.get("tables", "")), facts)
 
 
+def is_store(path: str | Path) -> bool:
+    """Tell whether a folder is a store."""
+    return (Path(path) / INDEX).is_file()
+
+
 def _register(root: Path, data: Path, facts: Mapping[str, Any]) -> Register:
     return Register(
         tables={name: _scan(data, name) for name in TABLES},

@@ -1,0 +1,75 @@
+"""What came in and what became of it, in a few lines of text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from toolkit.registers.store import facts, facts_folder
+
+if TYPE_CHECKING:
+    from toolkit.registers.register import Register
+
+#: Rules that are shown; the others are counted.
+_SHOWN = 12
+
+
+def has_facts(register: Register) -> bool:
+    """Tell whether a register was made from raw files, so that `facts` has something to read."""
+    return facts_folder(register) is not None
+
+
+def by_layout(register: Register) -> pl.DataFrame:
+    """Return `layout, files, rows, accepted, rejected, set_aside`."""
+    return (
+        facts(register, "files")
+        .group_by("layout")
+        .agg(
+            files=pl.len(),
+            *(pl.col(n).sum() for n in ("rows", "accepted", "rejected", "set_aside")),
+        )  # type: ignore[arg-type]
+        .sort("layout")
+        .select("layout", "files", "rows", "accepted", "rejected", "set_aside")
+    )
+
+
+def by_rule(register: Register) -> pl.DataFrame:
+    """Return `rule, layout, severity, n, files, nl, en`, the most frequent first."""
+    return (
+        facts(register, "rules")
+        .group_by("rule", "layout", "severity", "nl", "en")
+        .agg(n=pl.col("n").sum(), files=pl.col("file").n_unique())
+        .filter(pl.col("n") > 0)
+        .select("rule", "layout", "severity", "n", "files", "nl", "en")
+        .sort("n", "rule", descending=[True, False])
+    )
+
+
+def account(register: Register, language: str = "en") -> str:
+    """Return the account of an intake as text: a line a layout, then the rules broken most."""
+    lines = [
+        f"{'layout':<28}{'files':>7}{'records':>13}{'accepted':>13}{'rejected':>10}{'aside':>9}"
+    ]
+    table = by_layout(register)
+    total = table.select(pl.lit("all").alias("layout"), pl.exclude("layout").sum())
+    for row in pl.concat([table, total]).iter_rows(named=True):
+        lines.append(
+            f"{row['layout']:<28}{row['files']:>7,}{row['rows']:>13,}{row['accepted']:>13,}"
+            f"{row['rejected']:>10,}{row['set_aside']:>9,}"
+        )
+    rules = by_rule(register)
+    if rules.height:
+        lines += ["", "rules that were broken:"]
+        lines += [
+            f"  {row['n']:>10,} × {row['rule']} ({row['severity']}): {row[language]}"
+            for row in rules.head(_SHOWN).iter_rows(named=True)
+        ]
+        if rules.height > _SHOWN:
+            rest = rules[_SHOWN:]
+            lines.append(f"  {rest['n'].sum():>10,} × {rest.height} other rules")
+    odd = facts(register, "unusable")
+    if odd["n"].sum():
+        lines += ["", "canonical rows that could not stay as they were:"]
+        lines += [f"  {n:>10,} × {rule}" for _, rule, n in odd.iter_rows()]
+    return "\n".join(lines)
