@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from toolkit.errors import CallError, MissingColumnError, UnknownCodeError, WrongTypeError, nearest
-from toolkit.registers.layout import GIVEN
+from toolkit.registers.layout import GIVEN, PART
 from toolkit.registers.schema import dtypes
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def needed(layout: Layout) -> set[str]:
             if table.via in {"programmes", "provisions"}:
                 # not known is not the same as still running
                 names |= {f"{name}__status" for name in used if not name.endswith("__status")}
-    names -= set(GIVEN)
+    names -= {*GIVEN, PART}
     return names - {f"{name}__status" for name in GIVEN}
 
 
