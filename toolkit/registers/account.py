@@ -25,10 +25,7 @@ def by_layout(register: Register) -> pl.DataFrame:
     return (
         facts(register, "files")
         .group_by("layout")
-        .agg(
-            files=pl.len(),
-            *(pl.col(n).sum() for n in ("rows", "accepted", "rejected", "set_aside")),
-        )  # type: ignore[arg-type]
+        .agg(pl.len().alias("files"), pl.col("rows", "accepted", "rejected", "set_aside").sum())
         .sort("layout")
         .select("layout", "files", "rows", "accepted", "rejected", "set_aside")
     )

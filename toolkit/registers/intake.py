@@ -345,9 +345,9 @@ class Outcome:
     def add(self, settled: Settled) -> None:
         """Take in a group."""
         found = settled.assembled
-        self.broken.append(found.broken.select(BROKEN))
-        self.counts.append(found.counts.select(COUNTS))
-        self.revisions.append(found.revisions.select(REVISIONS))
+        self.broken.append(found.broken.select(list(BROKEN)))
+        self.counts.append(found.counts.select(list(COUNTS)))
+        self.revisions.append(found.revisions.select(list(REVISIONS)))
         if found.measures.width:
             self.measures.append(found.measures)
         for table, rows in settled.unusable.items():
