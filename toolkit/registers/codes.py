@@ -1,4 +1,4 @@
-"""Code lists: English names inside, the Dutch codes of the deliveries mapped onto them.
+"""Code lists: the English names inside. The Dutch codes of the deliveries stand in the layouts.
 
 Sources: WWB statistics regulation (BWBR0017194), forms BUS 2010 and SRG 2010, versions of
 8 January 2010 and 1 January 2013; CBS file descriptions for jobs and benefits.
@@ -58,28 +58,3 @@ SOURCE = (
     "persons", "residences", "households", "benefits", "registrations", "jobs", "enrolments",
     "programmes", "positions",
 )  # fmt: skip
-
-#: Dutch code → English name, by field of a delivery. Used at the edges only.
-DUTCH: dict[str, dict[str, str]] = {
-    "GESLACHT": {"1": "male", "2": "female"},
-    "BIJSTANDStatistiekcode": {
-        "01": "wwb", "02": "ioaw", "03": "ioaz", "13": "wwb", "15": "wwb", "16": "wwb",
-        "14": "bbz", "20": "bbz",
-    },
-    "REDEN_BEEINDIGING": {
-        "01": "studies", "02": "relationship", "03": "age", "04": "death", "05": "detention",
-        "06": "conduct", "07": "abroad", "08": "conduct", "11": "work", "12": "work",
-        "13": "self_employment", "14": "ui", "15": "disability", "17": "alimony", "18": "assets",
-        "19": "other_income", "20": "other", "21": "other", "22": "other", "31": "no_information",
-        "32": "moved", "33": "abroad", "34": "no_information", "35": "no_information",
-        "97": "partner", "98": "other",
-    },
-    "REDEN_EINDE_TRAJECT": {
-        "1": "regular_work", "2": "withdrew", "3": "no_longer_useful", "4": "other",
-        "5": "self_employment",
-    },
-    "SSOORTBAAN": {
-        "1": "director", "2": "trainee", "3": "sheltered", "4": "regular", "5": "regular",
-        "9": "regular",
-    },
-}  # fmt: skip

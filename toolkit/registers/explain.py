@@ -23,7 +23,7 @@ _WIDTH = 96
 _MOST_CODES = 40
 
 
-def list_layouts(layouts: Mapping[str, Layout], *, language: Language = "nl") -> str:
+def listed(layouts: Mapping[str, Layout], language: Language = "nl") -> str:
     """Return one line a layout: name, unit, period, forms and title.
 
     Parameters
@@ -35,7 +35,7 @@ def list_layouts(layouts: Mapping[str, Layout], *, language: Language = "nl") ->
     Examples
     --------
     >>> from toolkit.registers.layout import built_in
-    >>> print(list_layouts({"srg_2010": built_in()["srg_2010"]}, language="en").splitlines()[2])
+    >>> print(listed({"srg_2010": built_in()["srg_2010"]}, "en").splitlines()[2])
     srg_2010  programme  half-year  Statistics on re-integration by municipalities, form of 2010
     """
     say = _words(language)
@@ -49,7 +49,7 @@ def list_layouts(layouts: Mapping[str, Layout], *, language: Language = "nl") ->
     return "\n".join([*_table(rows, rule=True), "", *_wrapped(say["more"])])
 
 
-def explain(layout: Layout, *, language: Language = "nl") -> str:
+def explained(layout: Layout, language: Language = "nl") -> str:
     """Return what a layout is: facts, fields, rules, where each field goes, what is not certain.
 
     Parameters
@@ -60,7 +60,7 @@ def explain(layout: Layout, *, language: Language = "nl") -> str:
     Examples
     --------
     >>> from toolkit.registers.layout import layout
-    >>> print(explain(layout("cbs_gbaoverlijdentab"), language="en").splitlines()[0])
+    >>> print(explained(layout("cbs_gbaoverlijdentab"), "en").splitlines()[0])
     cbs_gbaoverlijdentab: Deaths
     """
     say = _words(language)
