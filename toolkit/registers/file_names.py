@@ -360,7 +360,12 @@ def _refuse_unknown(
         for pattern in layout.files
         if len(_bare(pattern)) >= 3
     }
-    begins = [bare for bare in patterns if stem.lower().startswith(bare.split("*")[0].lower()[:4])]
+    begins = [
+        bare
+        for bare, (pattern, _) in patterns.items()
+        if len(start := re.split(r"[{*]", pattern)[0].lower()) >= 3
+        and stem.lower().startswith(start)
+    ]
     if extension == ".txt" and not begins:
         return  # a note beside the data
     hint = nearest(re.sub(r"\d+", "", stem), patterns)

@@ -1,5 +1,5 @@
 """Delivered files → batches of records as delivered."""
 
-from toolkit.registers.readers.read import Reading, encoding_of, extract, labels, read
+from toolkit.registers.readers.door import Reading, encoding_of, extract, labels, read
 
 __all__ = ["Reading", "encoding_of", "extract", "labels", "read"]

@@ -128,7 +128,7 @@ def _needs_rewriting(text: TextFile, separator: str) -> bool:
 
 def _rewritten(text: TextFile, separator: str, target: Path) -> Path:
     """Write one line a record, with separators that no text holds."""
-    record, start = 0, 0
+    start, last_start, last = 0, 0, ""
 
     def unclosed() -> InputError:
         return InputError(
@@ -141,19 +141,28 @@ def _rewritten(text: TextFile, separator: str, target: Path) -> Path:
         text.path.open(encoding="utf-8-sig", newline="") as stream,
         target.open("w", encoding="utf-8", newline="") as out,
     ):
-        reader = csv.reader(stream, delimiter=separator)
+        held: list[str] = []
+
+        def lines() -> Iterator[str]:
+            for line in stream:
+                held.append(line)
+                yield line
+
+        reader = csv.reader(lines(), delimiter=separator)
         try:
             for cells in reader:
-                record += 1
                 if reader.line_num - start > _MOST_LINES:
                     raise unclosed()
-                if reader.line_num - start > 1 and cells[-1].endswith(("\n", "\r")):
-                    raise unclosed()
+                last_start, last = start, "".join(held)
+                held.clear()
                 start = reader.line_num
                 clean = [cell.replace("\r\n", "\n").replace("\n", _BREAK) for cell in cells]
                 out.write(_BETWEEN.join(clean) + "\n")
         except csv.Error as error:
             raise unclosed() from error
+        if start - last_start > 1 and last.count('"') % 2:  # it ran on to the end of the file
+            start = last_start
+            raise unclosed()
     return target
 
 

@@ -117,10 +117,7 @@ def suffix(file: DeliveredFile) -> str:
 
 
 def _copy(file: DeliveredFile, target: Path) -> Path:
-    packed = file.path.stat().st_size
-    if file.member is not None:
-        with zipfile.ZipFile(file.path) as archive:
-            packed = archive.getinfo(file.member).compress_size
+    packed = _packed_size(file)
     written = 0
     with open_bytes(file) as stream, target.open("wb") as out:
         while chunk := stream.read(_CHUNK):
@@ -134,6 +131,16 @@ def _copy(file: DeliveredFile, target: Path) -> Path:
                 )
             out.write(chunk)
     return target
+
+
+def _packed_size(file: DeliveredFile) -> int:
+    if file.member is None:
+        return file.path.stat().st_size
+    try:
+        with zipfile.ZipFile(file.path) as archive:
+            return archive.getinfo(file.member).compress_size
+    except (*_BROKEN, KeyError) as error:
+        raise _corrupt(file.name) from error
 
 
 def _corrupt(name: str) -> InputError:
