@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -262,11 +262,11 @@ def _one_table(work: _Work, table: str, days: Sequence[date]) -> pl.DataFrame:
     if table == "programmes":
         rows = _programmes(work, bases)
     else:
+        if table in work.pieces:  # before rows of one key become one
+            bases = _give_way(bases)
         rows, counts = stack(bases, key=[name for name in natural if _everywhere(name, bases)])
         work.counts.append(counts)
     if table in work.pieces:
-        if "_wages" in rows.columns:
-            rows = _give_way(rows)
         rows = rows.with_columns(pl.col("_pieces").fill_null(value=False))
         rows = run_on(join_pieces(rows, key=natural), work.until.get(table))
     if days and "municipality" in rows.columns and "start" in natural:
@@ -282,22 +282,32 @@ def _everywhere(name: str, bases: Sequence[Source]) -> bool:
     return all(name in source.rows.columns for source in bases)
 
 
-def _give_way(rows: pl.DataFrame) -> pl.DataFrame:
+def _give_way(bases: Sequence[Source]) -> list[Source]:
     """Start jobs from wage rows where the pieces of an earlier source of the same job stop.
 
     A wage row gives the begin of the job; the terms before the first wage row are not its own.
     """
-    of_wages = pl.col("_wages").fill_null(value=False)
-    told = (
-        rows.filter(~of_wages)
-        .group_by("person", "job")
-        .agg(_told=pl.col("end").fill_null(pl.date(9999, 12, 31)).max())
-    )
+    ends = [
+        source.rows.select("person", "job", pl.col("end").fill_null(pl.date(9999, 12, 31)))
+        for source in bases
+        if "_wages" not in source.rows.columns
+    ]
+    if not ends:
+        return list(bases)
+    told = pl.concat(ends).group_by("person", "job").agg(_told=pl.col("end").max())
+    return [
+        replace(source, rows=_from_told(source.rows, told))
+        if "_wages" in source.rows.columns
+        else source
+        for source in bases
+    ]
+
+
+def _from_told(rows: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
     joined = rows.join(told, on=["person", "job"], how="left", maintain_order="left")
-    start = pl.when(of_wages).then(pl.max_horizontal("start", "_told")).otherwise("start")
-    joined = joined.with_columns(start=start)
-    empty = of_wages & (pl.col("end") <= pl.col("start"))
-    return joined.filter(empty.fill_null(value=False).not_()).drop("_told")
+    joined = joined.with_columns(start=pl.max_horizontal("start", "_told")).drop("_told")
+    empty = (pl.col("end") <= pl.col("start")).fill_null(value=False)
+    return joined.filter(~empty)
 
 
 def _programmes(work: _Work, bases: Sequence[Source]) -> pl.DataFrame:
@@ -312,9 +322,12 @@ def _programmes(work: _Work, bases: Sequence[Source]) -> pl.DataFrame:
     found, changed = programmes_from_provisions(
         pl.concat((source.rows for source in work.provisions), how="diagonal_relaxed")
     )
-    first = work.provisions[0]
-    work.revisions.append(as_revisions(changed, first.layout, work.layouts[first.layout].tables[0]))
-    found = found.with_columns(_priority=pl.lit(first.priority, dtype=pl.Int32))
+    for source in work.provisions:
+        spec = next(one for one in work.layouts[source.layout].tables if one.via == "provisions")
+        mine = changed.filter(pl.col("file_new").is_in(source.rows["_file"].unique().implode()))
+        work.revisions.append(as_revisions(mine, source.layout, spec))
+    priority = min(source.priority for source in work.provisions)
+    found = found.with_columns(_priority=pl.lit(priority, dtype=pl.Int32))
     return found if rows is None else bridge(rows, found)
 
 
