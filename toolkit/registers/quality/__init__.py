@@ -4,7 +4,6 @@ from toolkit.registers.quality.caseload import caseload, coverage
 from toolkit.registers.quality.deliveries import deliveries, periods_of
 from toolkit.registers.quality.escalation import STEPS, escalation
 from toolkit.registers.quality.mending import errors_by_municipality, errors_by_rule
-from toolkit.registers.quality.mergers import successors
 from toolkit.registers.quality.representativity import Representativity, r_indicator
 from toolkit.registers.quality.standards import Protocol, Standards, Thresholds
 from toolkit.registers.quality.verdict import CRITERIA, verdict
@@ -24,6 +23,5 @@ __all__ = [
     "escalation",
     "periods_of",
     "r_indicator",
-    "successors",
     "verdict",
 ]

@@ -8,8 +8,9 @@ import polars as pl
 
 from toolkit.errors import InputError, UnknownCodeError
 from toolkit.frames import require_columns, require_rows, to_frame
-from toolkit.registers.quality.mergers import bodies, successors
+from toolkit.registers.quality.mergers import bodies
 from toolkit.registers.quality.standards import Standards
+from toolkit.registers.reconcile.mergers import codes_as_of
 
 #: Counts of a file, and counts of its programmes and positions.
 RECORDS = ("rows", "accepted", "rejected", "set_aside")
@@ -103,7 +104,10 @@ def deliveries(
         reference, "municipality", "name", "region", "size_class", where="municipalities"
     )
     require_rows(reference, "municipalities")
-    sent = _files(to_frame(files), to_frame(measures))
+    found = to_frame(measures)
+    if found.is_empty():  # a delivery without programmes has nothing to measure
+        found = pl.DataFrame(schema=dict.fromkeys(("file", *MEASURES), pl.Int64))
+    sent = _files(to_frame(files), found)
     spans = periods_of(sent) if periods is None else periods.sort("period_start")
     require_rows(spans, "the periods of the delivery")
     _known(sent, reference, mergers)
@@ -149,7 +153,7 @@ def _files(files: pl.DataFrame, measures: pl.DataFrame) -> pl.DataFrame:
 
 
 def _known(sent: pl.DataFrame, reference: pl.DataFrame, mergers: pl.DataFrame | None) -> None:
-    last = successors(mergers)
+    last = codes_as_of(mergers)
     known = {*reference["municipality"], *last}
     strange = sorted(set(sent["body"]) - known)
     gone = sorted(set(last.values()) - set(reference["municipality"]))
@@ -189,7 +193,7 @@ def _together(
     duty: pl.DataFrame, newest: pl.DataFrame, mergers: pl.DataFrame | None
 ) -> pl.DataFrame:
     """Return one row a municipality of now and period."""
-    last = successors(mergers)
+    last = codes_as_of(mergers)
     on = ["body", "period_start"]
     had = duty.join(newest.with_columns(came=pl.lit(value=True)), on=on, how="left")
     # Who delivered without a duty (under its old code, after a merger) brings its records only.

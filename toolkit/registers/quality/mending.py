@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from toolkit.frames import require_columns, to_frame
-from toolkit.registers.quality.mergers import successors
+from toolkit.registers.reconcile.mergers import codes_as_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ def errors_by_municipality(
     return (
         broken.join(newest.select("file", *need[:2]), on="file", how="inner")
         .filter(pl.col("n") > 0)
-        .with_columns(pl.col("municipality").replace(successors(mergers)))
+        .with_columns(pl.col("municipality").replace(codes_as_of(mergers)))
         .group_by(*need[:2], *_RULE)
         .agg(n=pl.col("n").sum().cast(pl.Int64))
         .sort(*need[:2], "n", "rule", descending=[False, False, True, False])

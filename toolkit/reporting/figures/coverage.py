@@ -14,7 +14,7 @@ from toolkit.reporting.figures.axes import number_axis, percent_axis, steps_betw
 from toolkit.reporting.figures.canvas import Canvas, Furniture, close_canvas, open_canvas
 from toolkit.reporting.figures.direct import EndLabel, label_ends
 from toolkit.reporting.figures.door import groups_of, open_door, require_shares
-from toolkit.reporting.figures.text import LEADING, cut, put, text_width
+from toolkit.reporting.figures.text import LEADING, balance, put, text_width
 from toolkit.reporting.labels import format_count, format_percent, label, name_of
 from toolkit.reporting.style import style
 
@@ -84,14 +84,15 @@ def coverage(
         if x_label:
             canvas.ax.set_xlabel(x_label, size=canvas.sizes.label)
         ends = []
-        for (name, part), look in zip(parts, palette.LINES, strict=False):
+        for index, ((name, part), look) in enumerate(zip(parts, palette.LINES, strict=False)):
             curve = part.sort(rank)
             if (curve["estimate"].diff() < -1e-9).any():
                 raise CallError("A share covered falls", where=where, fix="add up from the largest")
             x = np.array([0.0, *curve[rank].cast(pl.Float64)])
             y = np.array([0.0, *curve["estimate"]])
             canvas.ax.plot(
-                x, y, color=look.colour, linewidth=canvas.sizes.line, zorder=3, clip_on=False,
+                x, y, color=look.colour, linewidth=canvas.sizes.line, clip_on=False,
+                zorder=3 - index / 10,  # the subject on top
                 dashes=look.dash or (None, None),
             )  # fmt: skip
             if x[-1] < last:  # where it ends, and over to its label
@@ -130,7 +131,7 @@ def _published(canvas: Canvas, many: int, share: float, words: str) -> None:
         left, bottom, right, top = canvas.box()
         x, y = canvas.place(many, share)
         room = right - left - 0.42 * (right - left)
-        lines = cut(words, room, size)
+        lines = balance(words, room, size)
         wide = max(text_width(line, size) for line in lines)
         start = min(x + 14.0, right - wide - 2.0)
         middle = bottom + 0.16 * (top - bottom)
