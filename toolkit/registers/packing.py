@@ -53,12 +53,13 @@ def repeats(frame: pl.DataFrame, names: Sequence[str]) -> pl.Series:
     found = pack(frame, names)
     if found is None:
         return frame.select(names).is_duplicated()
-    if found[0].is_sorted():
-        same = (found[0] == found[0].shift()).fill_null(value=False)
+    value = found[0]
+    if value.is_sorted():
+        same = _as_before(value)
         return same | same.shift(-1, fill_value=False)
-    if found[0].n_unique() == frame.height:
+    if not _as_before(value.sort()).any():
         return pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
-    return found[0].is_duplicated()
+    return value.is_duplicated()
 
 
 def arrange(

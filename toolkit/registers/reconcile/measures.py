@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
 from toolkit.registers.reconcile.rows import ORDER
@@ -17,6 +19,8 @@ MEASURES = {
     "agreed": pl.UInt32,
     "new": pl.UInt32,
 }
+#: The form asks for positions from the deliveries about 2009 on.
+POSITIONS_SINCE = date(2009, 1, 1)
 #: What a later delivery should say again, once it is known. An end may still come.
 _LASTING = ("offer", "start", "target_group", "end", "end_reason")
 
@@ -28,7 +32,8 @@ def measure(records: pl.DataFrame, positions: list[str]) -> pl.DataFrame:
     ----------
     records : pl.DataFrame
         As `rows.take` gives them for a table via programmes or provisions, before any of them was
-        set aside for a relation with another, with `_file` and `_order`.
+        set aside for a relation with another, with `_file`, `_order` and
+        period_start.
     positions : list of str
         The columns of `records` (beginning with ``_position``) that hold positions.
 
@@ -43,8 +48,8 @@ def measure(records: pl.DataFrame, positions: list[str]) -> pl.DataFrame:
         started
             Those with a begin date.
         position_required, position_usable
-            Those that started, and of them those with every position valid; both 0 where the
-            layout has no positions.
+            Those that started, in deliveries about 2009 and later, and of them those with every
+            position valid; both 0 where the layout has no positions.
         compared
             Those that an earlier delivery of the municipality held too, or one with the same
             begin.
@@ -70,7 +75,7 @@ def measure(records: pl.DataFrame, positions: list[str]) -> pl.DataFrame:
         records.lazy()
         .sort(*same, ORDER, *lasting, "_file", nulls_last=False)
         .group_by(*same, ORDER, "_file", maintain_order=True)
-        .agg(pl.col(lasting).last(), _usable=usable.any())
+        .agg(pl.col(*lasting, "period_start").last(), _usable=usable.any())
         .collect()
     )
     before = _same_as_before(same)
@@ -88,7 +93,8 @@ def measure(records: pl.DataFrame, positions: list[str]) -> pl.DataFrame:
         one = one.sort(*begin, ORDER, "_file").with_columns(
             pl.col("_compared") | (_same_as_before(begin) & pl.col("start").is_not_null())
         )
-    required = started & bool(positions)
+    asked = pl.col("period_start") >= POSITIONS_SINCE
+    required = started & bool(positions) & asked.fill_null(value=True)
     return (
         one.group_by("_file")
         .agg(

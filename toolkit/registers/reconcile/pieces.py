@@ -50,8 +50,9 @@ def join_pieces(
         if name not in {"start", "end", *_REASONS, *ids, *FACTS} and not name.startswith("_")
     ]  # fmt: skip
     at, same, tied = arrange(rows, ids, ["start"])
-    by = (*ids, "start", "end", *others)
-    sorted_ = rows.sort(*by, nulls_last=True) if tied.any() else rows[at]
+    by = [*ids, "start", "end", *others]
+    nulls_last = [name == "end" for name in by]
+    sorted_ = rows.sort(by, nulls_last=nulls_last) if tied.any() else rows[at]
     day, before = pl.col("start"), pl.col("end").shift()
     if cuts is None:
         cut = (pl.col("period_end").shift() == day) | (pl.col("period_start") == day)

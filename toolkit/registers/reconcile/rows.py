@@ -207,8 +207,9 @@ def take(
             *person, *columns, pl.col("_file").cast(pl.UInt32), delivery_order().alias(ORDER),
             "period_start", "period_end", *also,
         ).collect()  # fmt: skip
-    except pl.exceptions.PolarsError as error:
-        raise _explain(lazy, layout, table, wanted) from error
+    except pl.exceptions.PolarsError:
+        # its own message shows values
+        raise _explain(lazy, layout, table, wanted) from None
 
 
 def _said(value: pl.Expr, fields: set[str], staged: pl.DataFrame) -> pl.Expr:
