@@ -17,14 +17,15 @@ from synthetic_data.deliver.jobs import spans
 from synthetic_data.deliver.ledger import Ledger
 from synthetic_data.deliver.municipal import srg_persons, srg_records
 from synthetic_data.deliver.periods import half_years
-from synthetic_data.deliver.sheet import Sheet, note, write_book, write_lines
-from synthetic_data.raw_files import encode
+from synthetic_data.deliver.sheet import Sheet, write_book, write_small
+from synthetic_data.raw_files import encode, write
 from toolkit.errors import CallError, check_option
 from toolkit.registers import codes
 from toolkit.registers.layout import layout
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from datetime import date
 
     from toolkit.registers import Register
 
@@ -106,15 +107,16 @@ def deliver(
     ledger = Ledger()
     persons = register.persons.collect()
     link = keys.keys_of(persons["person"], seed=seed)
-    reference_table = register.municipalities.collect()
-    dirtier = Dirtier(dirt or Dirt.none(), seed, ledger, persons, reference_table)
-    written = [_municipalities(reference_table, raw), _link(link, raw)]
-    for book_files, records in _national(register, link, wanted, dirtier, ledger, raw):
-        written.append((book_files, records))
+    places = register.municipalities.collect()
+    dirtier = Dirtier(dirt or Dirt.none(), seed, ledger, places)
+    written = [_municipalities(places, raw), _link(link, raw)]
+    written += _national(register, link, wanted, dirtier, raw)
     if "programmes" in wanted:
-        written.append(_municipal(register, persons, link, dirtier, ledger, raw))
-    small = reference.settings(register.coverage.collect(), wanted) + dirtier.settings()
-    (raw / "delivery.toml").write_text(small, encoding="utf-8")
+        written.append(_municipal(register, persons, link, dirtier, raw))
+    written.append(_mergers(dirtier, raw))
+    as_of = None if dirtier.mergers.is_empty() else register.covers("programmes")[1]
+    told = reference.settings(register.coverage.collect(), wanted, as_of=as_of)
+    (raw / "delivery.toml").write_text(told, encoding="utf-8")
     secret = root / SECRET_FILE
     secret.touch(mode=0o600)
     secret.write_text(keys.secret(seed) + "\n", encoding="ascii")
@@ -172,7 +174,6 @@ def _national(
     link: pl.DataFrame,
     wanted: Collection[str],
     dirtier: Dirtier,
-    ledger: Ledger,
     raw: Path,
 ) -> Iterator[tuple[int, int]]:
     """Write the national files, table by table and year by year; yields files and records."""
@@ -183,13 +184,14 @@ def _national(
             continue
         if book.table != loaded:
             loaded, table = book.table, _table(register, book.table)
-        found = layout(book.layout)
+        form = layout(book.layout)
         for period in book.periods:
             typed = book.build(table, period)
-            strings = encode(typed.join(rin, on="person", how="left", maintain_order="left"), found)
-            frame = strings.with_columns(_file=pl.lit(0, pl.UInt32), _person=typed["person"])
-            sheet = dirtier.book(Sheet(found, (book.file(period),), frame), typed, period)
-            note(sheet, ledger)
+            keyed = typed.join(rin, on="person", how="left", maintain_order="left")
+            frame = encode(keyed, form).with_columns(
+                _file=pl.lit(0, pl.UInt32), _person=typed["person"]
+            )
+            sheet = dirtier.book(Sheet(form, (book.file(period),), frame), period)
             write_book(sheet, raw, book.form)
             yield 1, sheet.frame.height
         _log.info("delivered %s", book.layout)
@@ -204,43 +206,43 @@ def _table(register: Register, name: str) -> pl.DataFrame:
 
 
 def _municipal(
-    register: Register,
-    persons: pl.DataFrame,
-    link: pl.DataFrame,
-    dirtier: Dirtier,
-    ledger: Ledger,
-    raw: Path,
+    register: Register, persons: pl.DataFrame, link: pl.DataFrame, dirtier: Dirtier, raw: Path
 ) -> tuple[int, int]:
-    """Write the SRG of every municipality and half-year, and the days of receipt."""
-    found = layout("srg_2010")
+    """Write the SRG of every municipality and half-year, and the days of receipt.
+
+    Who has programmes in other half-years only delivers a file without records.
+    """
+    form = layout("srg_2010")
     people = srg_persons(persons, link)
     programmes = register.programmes.collect()
     positions = register.positions.sort("date").collect()
-    places = register.municipalities.select("municipality").collect().to_series().sort()
+    places = dirtier.places
+    number = pl.col("municipality").replace_strict(
+        places, range(len(places)), return_dtype=pl.UInt32
+    )
+    after = programmes.filter(pl.col("offer") >= FIRST_SRG.start)
+    owing = pl.int_range(len(places), eager=True).is_in(after.select(number.implode()).to_series())
     dirtier.plan_programmes(programmes)
-    received, files, records = {}, 0, 0
+    received: dict[str, date] = {}
+    records = 0
     for period in half_years(FIRST_SRG.year, LAST_YEAR):
-        typed = srg_records(programmes, positions, people, period)
-        names = tuple(
-            f"srg/{period.year}-{period.half}/SRG_{place[2:]}_{period.year}{period.half}_V1.txt"
-            for place in places
+        typed = (
+            srg_records(programmes, positions, people, period)
+            .with_columns(municipality="gemeentecode")
+            .with_columns(_file=number)
+            .sort("_file", "person", "programme")
         )
-        number = pl.col("gemeentecode").replace_strict(
-            places, pl.Series(range(len(places))), return_dtype=pl.UInt32
-        )
-        typed = typed.with_columns(_file=number).sort("_file", "person", "programme")
-        frame = encode(typed, found).with_columns(
+        frame = encode(typed, form).with_columns(
             typed["_file"], _person=typed["person"], _programme=typed["programme"]
         )
-        sheet = dirtier.half_year(Sheet(found, names, frame), typed, period, raw)
-        note(sheet, ledger)
-        write_lines(sheet, raw)
-        days = dirtier.receipts(sheet, period)
+        names = tuple(dirtier.name(place, period) for place in range(len(places)))
+        sheet = dirtier.half_year(Sheet(form, names, frame), period)
+        days = dirtier.receive(sheet, period, owing)
+        write_small(sheet, raw, days)
         received.update(days)
-        files += len(days)
         records += sheet.frame.height
     (raw / "ontvangst.csv").write_text(reference.receipts(received), encoding="utf-8")
-    return files, records
+    return len(received), records
 
 
 def _municipalities(table: pl.DataFrame, raw: Path) -> tuple[int, int]:
@@ -257,3 +259,15 @@ def _link(link: pl.DataFrame, raw: Path) -> tuple[int, int]:
     frame = link.select("RINPERSOONS", "RINPERSOON", BURGERSERVICENUMMER="bsn")
     frame.sort("BURGERSERVICENUMMER").write_parquet(raw / "koppeltabel.parquet")
     return 1, frame.height
+
+
+def _mergers(dirtier: Dirtier, raw: Path) -> tuple[int, int]:
+    """Write `herindelingen.csv`, where municipalities merged."""
+    table = dirtier.mergers
+    if table.is_empty():
+        return 0, 0
+    typed = table.select(OUD="old", NIEUW="new", DATUM="date")
+    form = layout("herindelingen")
+    write(encode(typed, form), form, raw / "herindelingen.csv", "csv")
+    dirtier.note_mergers()
+    return 1, table.height

@@ -9,7 +9,6 @@ _person, … : facts by which errors are chosen
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,15 @@ import polars as pl
 from synthetic_data.raw_files import write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from synthetic_data.deliver.books import Form
     from synthetic_data.deliver.ledger import Ledger
     from toolkit.registers.layout import Layout
 
+#: A column that no layout names, with a letter that is not ASCII.
+REMARK = "geëxporteerd"
 #: What the ledger knows of a record.
 MARKS = ("_kind", "_field", "_expected", "_outcome", "_was", "_became")
 
@@ -85,27 +87,32 @@ def write_book(sheet: Sheet, folder: Path, form: Form) -> None:
     write(delivered(sheet.frame), sheet.layout, folder / name, form)
 
 
-def write_lines(sheet: Sheet, folder: Path) -> None:
-    """Write a sheet of many small fixed-width files: joined once, cut once."""
-    if sheet.frame.height == 0:
-        return
-    line = pl.concat_str(field.name for field in sheet.layout.fields)
-    if "_line" in sheet.frame.columns:  # a record that was cut off
-        line = pl.coalesce("_line", line)
-    texts = (
+def write_small(sheet: Sheet, folder: Path, files: Iterable[str]) -> None:
+    """Write a sheet of many small files: lines are joined once and cut once.
+
+    `files` are those that come in, also without records: those hold a header only. A name in
+    `.csv` is delimited, with semicolons and in Latin-1, as a municipality's own system exports it.
+    """
+    fields = [field.name for field in sheet.layout.fields]
+    fixed = pl.concat_str(fields)
+    if "_line" in sheet.frame.columns:  # cut off
+        fixed = pl.coalesce("_line", fixed)
+    delimited = pl.Series([name.endswith(".csv") for name in sheet.files])
+    line = pl.when(pl.lit(delimited).gather("_file")).then(
+        pl.concat_str([*fields, pl.lit(REMARK)], separator=sheet.layout.separator)
+    ).otherwise(fixed)  # fmt: skip
+    texts = dict(
         sheet.frame.select("_file", _line=line)
         .group_by("_file", maintain_order=True)
         .agg(pl.col("_line").str.join("\n"))
+        .iter_rows()
     )
-    for number, text in texts.iter_rows():
-        path = folder / sheet.files[number]
+    header = sheet.layout.separator.join([*fields, "OPMERKING"]) + "\n"
+    number = {name: place for place, name in enumerate(sheet.files)}
+    for name in files:
+        text = texts.get(number[name]) if name in number else None
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(f"{text}\n".encode("ascii"))
-
-
-def write_delimited(frame: pl.DataFrame, path: Path, encoding: str) -> None:
-    """Write records as a municipality's own system exports them: semicolons, its own encoding."""
-    text = io.BytesIO()
-    frame.write_csv(text, separator=";")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.getvalue().decode("utf-8").encode(encoding))
+        body = "" if text is None else f"{text}\n"
+        head = header if path.suffix == ".csv" else ""
+        path.write_bytes(f"{head}{body}".encode("latin-1"))

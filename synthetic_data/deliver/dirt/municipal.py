@@ -35,6 +35,7 @@ def plan(
     first: int,
     last: int,
     steady: Collection[str],
+    delimited: Collection[str],
 ) -> pl.DataFrame:
     """Choose for each struck person the programme, and the half-year in which it goes wrong.
 
@@ -51,6 +52,8 @@ def plan(
     steady : collection of str
         Municipalities that deliver every half-year under their own code: errors that show only
         against an earlier delivery happen there.
+    delimited : collection of str
+        Municipalities that send delimited text, where a line cut off breaks another rule.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def plan(
         "duplicate": (pl.lit(value=True), offer),
         "wrong_bsn": (pl.lit(value=True), offer),
         "unlinked_bsn": (pl.lit(value=True), offer),
-        "cut_off": (pl.lit(value=True), offer),
+        "cut_off": (~pl.col("municipality").is_in(list(delimited)), offer),
         "wrong_municipality": (pl.lit(value=True), offer),
         "swapped_dates": (begun & over & (ended > pl.col("start")) & ~apart, end),
         "begin_changed": (running & ~apart & still, begin + 1),
@@ -191,6 +194,12 @@ def changes(layout: Layout, period: Period) -> dict[str, Change]:
         ),
         "wrong_municipality": Change("gemeentecode", {"gemeentecode": _other()}, "SRG10-42"),
     }
+
+
+def without(field: str) -> Change:
+    """Return the error of a position that is not delivered."""
+    rule = {"positie_begin": "SRG10-50", "positie_einde": "SRG10-51"}[field]
+    return Change(field, {field: pl.lit("9")}, rule, "warning")
 
 
 def _days_later(field: str, days: int) -> pl.Expr:

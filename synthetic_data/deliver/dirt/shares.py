@@ -12,20 +12,20 @@ from toolkit.errors import CallError
 class Dirt:
     """Shares of what goes wrong; 0 is never.
 
-    Of municipalities and half-years, small municipalities more often (× 1.6; the four cities × 0.2):
-    `missing`, `late`. Of municipalities: `delimited` (semicolons and Latin-1 instead of fixed
-    width), `merged` (gone up in a neighbour on 1 January of 2007 or 2009).
+    Of municipalities and half-years, the small ones more often: `missing`, `late`. Of
+    municipalities: `delimited` (semicolons and Latin-1 instead of fixed width); of the small ones:
+    `merged` (gone up in a neighbour on 1 January 2007 or 2009).
 
     Of persons with programmes in the SRG, one error each at most: `wrong_code`, `swapped_dates`,
     `impossible_date`, `duplicate`, `begin_changed`, `reason_without_end`, `end_without_reason`,
     `subsidy_outside`, `placement_outside`, `position_out_of_range`, `wrong_bsn`, `unlinked_bsn`,
-    `wrong_municipality`, `two_municipalities`, `cut_off`, `correction`. Of records, weak positions and small
-    municipalities more often: `no_position`.
+    `wrong_municipality`, `two_municipalities`, `cut_off`, `correction`. Of records, weak positions
+    and small municipalities more often: `no_position`.
 
     Of persons in a national file, one error each at most: `other_letter`, `zero_key`,
     `unknown_key` (records that are nobody's); on benefit `reversed_spell`, `unknown_scheme`,
-    `overlapping_spell`; with wage rows `split_rows`, `netted_correction`, `unknown_amount`,
-    `too_many_hours`.
+    `overlapping_spell`; registered `repeated_spell`; with wage rows `split_rows`,
+    `netted_correction`, `unknown_amount`, `too_many_hours`.
     """
 
     missing: float = 0.0
@@ -55,6 +55,7 @@ class Dirt:
     reversed_spell: float = 0.0
     unknown_scheme: float = 0.0
     overlapping_spell: float = 0.0
+    repeated_spell: float = 0.0
     split_rows: float = 0.0
     netted_correction: float = 0.0
     unknown_amount: float = 0.0
@@ -79,10 +80,11 @@ class Dirt:
             wrong_code=0.002, swapped_dates=0.003, impossible_date=0.001, duplicate=0.004,
             begin_changed=0.005, reason_without_end=0.003, end_without_reason=0.004,
             subsidy_outside=0.01, placement_outside=0.01, position_out_of_range=0.002,
-            wrong_bsn=0.001, unlinked_bsn=0.002, wrong_municipality=0.001, two_municipalities=0.002, cut_off=0.0005,
-            correction=0.02, other_letter=0.002, zero_key=0.0002, unknown_key=0.001,
+            wrong_bsn=0.001, unlinked_bsn=0.002, wrong_municipality=0.001,
+            two_municipalities=0.002, cut_off=0.0005, correction=0.02, other_letter=0.002, zero_key=0.0002, unknown_key=0.001,
             reversed_spell=0.0005, unknown_scheme=0.0005, overlapping_spell=0.001,
-            split_rows=0.03, netted_correction=0.02, unknown_amount=0.002, too_many_hours=0.001,
+            repeated_spell=0.001, split_rows=0.03, netted_correction=0.02, unknown_amount=0.002,
+            too_many_hours=0.001,
         )  # fmt: skip
 
     @classmethod

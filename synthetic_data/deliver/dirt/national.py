@@ -1,0 +1,284 @@
+"""Errors in national files: keys that are nobody's, spells and codes that are wrong, odd wages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from synthetic_data.deliver import keys
+from synthetic_data.deliver.dirt.change import Change, changed, followed, unmarked
+from synthetic_data.deliver.dirt.plan import kinds_of
+from toolkit.registers.rules import rule_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from synthetic_data.deliver.periods import Period
+    from synthetic_data.deliver.sheet import Sheet
+
+KEYS = ("other_letter", "zero_key", "unknown_key")
+#: What goes wrong where, besides keys.
+BY_LAYOUT: dict[str, tuple[str, ...]] = {
+    "cbs_bijstandpersoonbus": ("reversed_spell", "unknown_scheme", "overlapping_spell"),
+    "cbs_cwi": ("repeated_spell",),
+    "cbs_spolisbus": ("split_rows", "netted_correction", "unknown_amount", "too_many_hours"),
+}
+#: A person must be in the population for his other records to stand.
+_POPULATION = "cbs_gbapersoontab"
+UNKNOWN_WAGE, TOO_MANY_HOURS = "9999999", "412"
+
+
+def kinds_for(layout: str, shares: Mapping[str, float]) -> dict[str, float]:
+    """Return kind → share for a layout."""
+    names = [kind for kind in KEYS if (layout, kind) != (_POPULATION, "unknown_key")]
+    return {kind: shares[kind] for kind in (*names, *BY_LAYOUT.get(layout, ())) if shares[kind] > 0}
+
+
+def spoiled(
+    sheet: Sheet, period: Period, shares: Mapping[str, float], *, seed: int, number: int
+) -> pl.DataFrame:
+    """Put errors into the records of one national file, one a person at most.
+
+    Records that are nobody's are copies with another key, so that the world's own stay.
+
+    Parameters
+    ----------
+    sheet : Sheet
+        With `_person`.
+    period : Period
+        Of the file.
+    shares : mapping
+        Kind → share of persons in the file.
+    seed, number : int
+        Of the draw; `number` tells files apart.
+    """
+    wanted = kinds_for(sheet.layout.name, shares)
+    frame = sheet.frame
+    if not wanted or frame.height == 0:
+        return frame
+    persons = frame["_person"].unique(maintain_order=True)
+    struck = pl.DataFrame(
+        {"_person": persons, "_planned": kinds_of(persons, wanted, seed * 1_000 + 200 + number)}
+    ).filter(pl.col("_planned").is_not_null())
+    frame = (
+        unmarked(frame)
+        .with_row_index("_n")
+        .join(struck, on="_person", how="left", maintain_order="left")
+        .with_columns(_nobody=_nobody(frame["_person"], seed))
+    )
+    may = pl.lit(value=True)
+    for kind, test in _MAY.items():
+        if kind in wanted:
+            may = pl.when(pl.col("_planned") == kind).then(test(period)).otherwise(may)
+    frame = frame.with_columns(_may=(may & pl.col("_planned").is_not_null()).fill_null(value=False))
+    # the first record of a person that can go wrong in this way
+    frame = frame.with_columns(
+        _planned=pl.when(pl.col("_may") & pl.struct("_person", "_may").is_first_distinct()).then(
+            "_planned"
+        )
+    )
+    changes = _changes(sheet)
+    extra = []
+    for kind in wanted:
+        chosen = frame["_planned"] == kind
+        if not chosen.fill_null(value=False).any():
+            continue
+        mine = frame.filter(chosen)
+        if kind in _ADDED:
+            extra += _ADDED[kind](mine, changes[kind], kind)
+        if kind in _CUT:
+            frame = frame.with_columns(
+                pl.when(chosen.fill_null(value=False))
+                .then(value)
+                .otherwise(pl.col(name))
+                .alias(name)
+                for name, value in _CUT[kind].items()
+            )
+        elif kind not in _ADDED:
+            frame = changed(frame, kind, changes[kind], chosen.fill_null(value=False))
+    if extra:
+        frame = followed(frame, pl.concat(part.select(frame.columns) for part in extra), ["_n"])
+    return frame.drop("_n", "_planned", "_may", "_nobody")
+
+
+def _nobody(person: pl.Series, seed: int) -> pl.Series:
+    """Return keys that no person has."""
+    numbers = keys.MOST_PERSONS + person.to_numpy() % 9_000_000
+    return keys.as_text(keys.rin(numbers, seed=seed), 9)
+
+
+def _changes(sheet: Sheet) -> dict[str, Change]:
+    """Return what each kind does."""
+    layout = sheet.layout
+    aside = {"outcome": "set_aside", "secret": True}
+    found = {
+        "other_letter": Change(
+            "RINPERSOONS", {"RINPERSOONS": pl.lit("F")}, "KEY-LETTER", "set_aside"
+        ),
+        "zero_key": Change(
+            "RINPERSOON",
+            {"RINPERSOON": pl.lit("000000001")},
+            "KEY-ZERO",
+            **aside,  # type: ignore[arg-type]
+        ),
+        "unknown_key": Change(
+            "RINPERSOON",
+            {"RINPERSOON": pl.col("_nobody")},
+            "KEY-POPULATION",
+            **aside,  # type: ignore[arg-type]
+        ),
+    }
+    if layout.name == "cbs_bijstandpersoonbus":
+        first, last = pl.col("DATUMAANVANG"), pl.col("DATUMEINDE")
+        found |= {
+            "reversed_spell": Change(
+                "DATUMEINDE", {"DATUMAANVANG": last, "DATUMEINDE": first}, "BIJSTAND-01"
+            ),
+            "unknown_scheme": Change(
+                "STATISTIEKCODE",
+                {"STATISTIEKCODE": pl.lit("77")},
+                rule_id(layout, "CODE", "STATISTIEKCODE"),
+            ),
+            "overlapping_spell": Change(
+                "UITKERINGNR",
+                {
+                    "UITKERINGNR": "9" + pl.col("UITKERINGNR").str.slice(1),
+                    "DATUMAANVANG": _next_day(first),
+                },
+                "BIJSTAND-05",
+                "warning",
+                secret=True,
+            ),
+        }
+    elif layout.name == "cbs_cwi":
+        found["repeated_spell"] = Change(
+            "DATUMINSCHRIJVING", {"DATUMINSCHRIJVING": pl.col("DATUMINSCHRIJVING")}, "CWI-03"
+        )
+    elif layout.name == "cbs_spolisbus":
+        found |= {
+            "unknown_amount": Change(
+                "SBASISLOON", {"SBASISLOON": pl.lit(UNKNOWN_WAGE)}, None, "absorbed"
+            ),
+            "too_many_hours": Change(
+                "SBASISUREN", {"SBASISUREN": pl.lit(TOO_MANY_HOURS)}, "SPOLIS-04", "warning"
+            ),
+            "split_rows": Change(
+                "SDATUMAANVANGIKO",
+                {"SDATUMAANVANGIKO": _next_day(pl.col("SDATUMAANVANGIKO")), **_rest()},
+                None,
+                "absorbed",
+            ),
+            "netted_correction": Change(
+                "SBASISLOON",
+                {name: "-" + pl.col(name) for name in ("SBASISLOON", "SBASISUREN")},
+                None,
+                "absorbed",
+            ),
+        }
+    return found
+
+
+def _next_day(day: pl.Expr) -> pl.Expr:
+    return day.str.to_date("%Y%m%d", strict=False).dt.offset_by("1d").dt.strftime("%Y%m%d")
+
+
+def _day_share() -> pl.Expr:
+    """Return the share of a wage row that its first day has."""
+    first, last = (
+        pl.col(name).str.to_date("%Y%m%d", strict=False)
+        for name in ("SDATUMAANVANGIKO", "SDATUMEINDEIKO")
+    )
+    return 1 / ((last - first).dt.total_days() + 1)
+
+
+def _amount(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Float64, strict=False)
+
+
+def _of_first_day(name: str) -> pl.Expr:
+    return (_amount(name) * _day_share()).round(2)
+
+
+def _rest() -> dict[str, pl.Expr]:
+    """Return the amounts of a row without its first day."""
+    return {
+        name: (_amount(name) - _of_first_day(name)).round(2).cast(pl.String)
+        for name in ("SBASISLOON", "SBASISUREN")
+    } | {"SBAANDAGEN": (_amount("SBAANDAGEN") - 1).cast(pl.Int64).cast(pl.String)}
+
+
+#: Kinds that cut the record itself, besides adding one.
+_CUT: dict[str, dict[str, pl.Expr]] = {
+    "split_rows": {
+        "SDATUMEINDEIKO": pl.col("SDATUMAANVANGIKO"),
+        "SBASISLOON": _of_first_day("SBASISLOON").cast(pl.String),
+        "SBASISUREN": _of_first_day("SBASISUREN").cast(pl.String),
+        "SBAANDAGEN": pl.lit("1"),
+    }
+}
+
+
+def _copy(mine: pl.DataFrame, change: Change, kind: str) -> list[pl.DataFrame]:
+    """Return copies that are wrong."""
+    return [changed(mine, kind, change, pl.repeat(value=True, n=mine.height, eager=True))]
+
+
+def _with_correction(mine: pl.DataFrame, change: Change, kind: str) -> list[pl.DataFrame]:
+    """Return a row paid twice, and the row that takes it back."""
+    everything = pl.repeat(value=True, n=mine.height, eager=True)
+    twice = Change(change.field, {change.field: pl.col(change.field)}, None, "absorbed")
+    return [changed(mine, kind, twice, everything), changed(mine, kind, change, everything)]
+
+
+_ADDED: dict[str, Callable[[pl.DataFrame, Change, str], list[pl.DataFrame]]] = {
+    "other_letter": _copy,
+    "zero_key": _copy,
+    "unknown_key": _copy,
+    "overlapping_spell": _copy,
+    "repeated_spell": _copy,
+    "split_rows": _copy,
+    "netted_correction": _with_correction,
+}
+
+
+def _ended_later(_: Period) -> pl.Expr:
+    return (pl.col("DATUMEINDE") != "00000000") & (pl.col("DATUMEINDE") > pl.col("DATUMAANVANG"))
+
+
+def _begun_here(period: Period) -> pl.Expr:
+    return pl.col("DATUMAANVANG") >= f"{period.start:%Y%m%d}"
+
+
+def _room_for_overlap(period: Period) -> pl.Expr:
+    return (
+        _begun_here(period)
+        & (pl.col("DATUMAANVANG") < f"{period.year}1201")
+        & (
+            (pl.col("DATUMEINDE") == "00000000")
+            | (pl.col("DATUMEINDE") > _next_day(pl.col("DATUMAANVANG")))
+        )
+    )
+
+
+def _later_month(_: Period) -> pl.Expr:
+    """A row whose job had a row on the same terms in an earlier month of the file."""
+    terms = ("IKVID", "SSOORTBAAN", "SCONTRACTSOORT", "GESUBSIDIEERD")
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in terms)
+    month = pl.col("SDATUMAANVANGIKO").str.slice(0, 6)
+    return same & (month > month.shift())
+
+
+def _several_days(_: Period) -> pl.Expr:
+    return pl.col("SDATUMEINDEIKO") > pl.col("SDATUMAANVANGIKO")
+
+
+#: Kind → which records can go wrong in that way.
+_MAY: dict[str, Callable[[Period], pl.Expr]] = {
+    "reversed_spell": _ended_later,
+    "unknown_scheme": _begun_here,
+    "overlapping_spell": _room_for_overlap,
+    "split_rows": _several_days,
+    "unknown_amount": _later_month,
+    "too_many_hours": _later_month,
+}
