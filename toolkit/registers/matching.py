@@ -160,7 +160,7 @@ def _first(path: Path, layout: Layout, forms: list[Format]) -> pl.DataFrame:
     file = DeliveredFile(path, path.name, layout.name, forms[0])
     if len(forms) > 1:
         file = DeliveredFile(path, path.name, layout.name, form_of(file, layout))
-    for batch in readers.read([file], layout, numbers=[0], batch_rows=_RECORDS):
+    for batch in readers.read([file], layout, numbers=[0], batch_rows=_RECORDS + 2):
         return batch.filter(pl.col("_part") == 0).head(_RECORDS)
     raise InputError("There are no records in it")
 
