@@ -44,7 +44,6 @@ _KINDS = pl.Enum(codes.JOB_KIND)
 _CONTRACTS = pl.Enum(codes.CONTRACT)
 #: Sums are of cents, or of cents spread by days: less than this below zero is rounding.
 _HALF_A_CENT = 0.005
-_BITS = pl.Series([2**day for day in range(32)], dtype=pl.UInt32)
 
 
 def job_months(
@@ -241,8 +240,7 @@ def sums(parts: pl.LazyFrame, *, by: Sequence[str]) -> pl.LazyFrame:
     """Sum rows cut by month over `by` and month. The row that names the kind: see `main_terms`."""
     return parts.group_by(*by, "month").agg(
         pl.col("mask").bitwise_or(),
-        pl.col("hours").sum().alias("hours_paid"),
-        pl.col("wage").sum().alias("wage_paid"),
+        *(steady(pl.col(name).sum()).alias(f"{name}_paid") for name in ("hours", "wage")),
         pl.col("hours").null_count().gt(0).alias("unknown_hours"),
         pl.col("wage").null_count().gt(0).alias("unknown_wage"),
         _rank().max().alias("_rank"),
@@ -318,9 +316,15 @@ def _plus(date: str, days: pl.Expr) -> pl.Expr:
     return (pl.col(date).to_physical() + days.cast(pl.Int32)).cast(pl.Date)
 
 
+def steady(value: pl.Expr) -> pl.Expr:
+    """Return a value in steps of 2^-20, about a millionth, shown to six decimals.
+
+    The last bits of a sum depend on the order in which it was added, and those of a quotient on how
+    many rows are divided at once; near a half they would decide on a euro. Cents spread over days
+    are never half-way between two steps of a power of two, and six decimals give the cents back.
+    """
+    return ((value * 2.0**20).round() / 2.0**20).round(6)
+
+
 def _on_grid(rate: pl.Expr, step: float) -> pl.Expr:
-    # whole steps a unit are divided by, so that 0.1 gives 36.7 and not 36.70000000000001
-    per_unit = round(1 / step)
-    if per_unit >= 1 and abs(per_unit * step - 1) < 1e-9:
-        return (rate * per_unit).round() / per_unit
-    return (rate / step).round() * step
+    return steady(steady(steady(rate) / step).round() * step)

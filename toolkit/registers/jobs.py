@@ -58,7 +58,7 @@ def wage_rows_to_jobs(
       without a wage row is no gap, and rows outside them (back pay) set no terms. A job without any
       row inside has unknown hours and wage.
     * `job_end` null: still running. Where the delivery has no `job_start` and `job_end`, the rows
-      themselves bound the job, and days without a row are a gap.
+      themselves bound the job, and days without a row are a gap (within a month they are not).
     * An unknown contract, hours or wage is no change: the last known one goes on (within the same
       employer, kind and contract). Before the first known one it is null.
     * Corrections below zero belong to the main kind and contract of their month.
@@ -213,7 +213,9 @@ def _pieces(months: pl.DataFrame, bounds: pl.DataFrame, *, seams: bool) -> pl.Da
     names = [*_KEY, "start", "job_start", "job_end", *_TERMS]
     pieces = pl.concat([inside.select(*names, "end"), bare.select(*names, end="job_end")])
     pieces = pieces.sort(*_KEY, "start")
-    gap = (pl.col("start") > pl.col("end").shift()) if seams else pl.lit(value=False)
+    gap = pl.lit(value=False)
+    if seams:
+        gap = pl.col("start") > pl.col("end").cum_max().shift().over(_KEY)
     pieces = pieces.with_columns(_new=_changed(*_KEY) | gap.fill_null(value=False))
     pieces = _carry(pieces, "kind", "contract", within=("employer",))
     return _carry(pieces, "hours", "wage", within=("employer", "kind", "contract"))

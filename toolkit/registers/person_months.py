@@ -8,7 +8,7 @@ import polars as pl
 
 from toolkit.errors import WrongTypeError, check_option
 from toolkit.frames import require_columns
-from toolkit.registers.job_months import FLAGS
+from toolkit.registers.job_months import FLAGS, steady
 
 #: Room in one integer for the wage in cents, and for the number of the job.
 _WAGE_ROOM, _JOB_ROOM = 2**36, 2**63
@@ -72,8 +72,8 @@ def person_months(
         _hundredths(hours) * _WAGE_ROOM + _hundredths(wage).clip(upper_bound=_WAGE_ROOM - 1)
     ) * _JOB_ROOM - pl.col("job").cast(pl.Int128)
     summed = job_months.group_by("person", "month").agg(
-        hours.sum(),
-        wage.sum(),
+        steady(hours.sum()),
+        steady(wage.sum()),
         pl.len().alias("n_jobs"),
         *(pl.col(name).max_by(rank) for name in ("job", "employer", "kind", "contract")),
         *(pl.col(name).any() for name in FLAGS),
@@ -85,7 +85,7 @@ def person_months(
         "person",
         "month",
         pl.when(pl.col("_hours") < some)
-        .then(hours * 7 / pl.col("month").dt.days_in_month())
+        .then(steady(hours * 7 / pl.col("month").dt.days_in_month()))
         .alias("hours"),
         pl.when(pl.col("_wage") < some).then(wage).alias("wage"),
         *("n_jobs", "job", "employer", "kind", "contract", *FLAGS),
