@@ -81,10 +81,10 @@ class Dirt:
             begin_changed=0.005, reason_without_end=0.003, end_without_reason=0.004,
             subsidy_outside=0.01, placement_outside=0.01, position_out_of_range=0.002,
             wrong_bsn=0.001, unlinked_bsn=0.002, wrong_municipality=0.001,
-            two_municipalities=0.002, cut_off=0.0005, correction=0.02, other_letter=0.002, zero_key=0.0002, unknown_key=0.001,
-            reversed_spell=0.0005, unknown_scheme=0.0005, overlapping_spell=0.001,
-            repeated_spell=0.001, split_rows=0.03, netted_correction=0.02, unknown_amount=0.002,
-            too_many_hours=0.001,
+            two_municipalities=0.002, cut_off=0.0005, correction=0.02,
+            other_letter=0.002, zero_key=0.0002, unknown_key=0.001, reversed_spell=0.0005,
+            unknown_scheme=0.0005, overlapping_spell=0.001, repeated_spell=0.001, split_rows=0.03,
+            netted_correction=0.02, unknown_amount=0.002, too_many_hours=0.001,
         )  # fmt: skip
 
     @classmethod
