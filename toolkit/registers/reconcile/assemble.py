@@ -262,8 +262,8 @@ def _one_table(work: _Work, table: str, days: Sequence[date]) -> pl.DataFrame:
     if table == "programmes":
         rows = _programmes(work, bases)
     else:
-        if table in work.pieces:  # before rows of one key become one
-            bases = _give_way(bases)
+        if any("_wages" in source.rows.columns for source in bases):
+            bases = _give_way(bases)  # before rows of one key become one
         rows, counts = stack(bases, key=[name for name in natural if _everywhere(name, bases)])
         work.counts.append(counts)
     if table in work.pieces:
