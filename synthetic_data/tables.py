@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,12 +24,17 @@ def month_starts(first: int, last: int) -> np.ndarray:
     return months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
 
 
-def coverage() -> pl.DataFrame:
-    """Return the coverage of every source: the whole window."""
+def coverage(position_first_month: int = 0) -> pl.DataFrame:
+    """Return the coverage of every source: the whole window, for positions since their month."""
+    first = date(
+        START.year + (START.month - 1 + position_first_month) // 12,
+        (START.month - 1 + position_first_month) % 12 + 1,
+        1,
+    )
     return pl.DataFrame(
         {
             "source": pl.Series(codes.SOURCE, dtype=pl.Enum(codes.SOURCE)),
-            "start": [START] * len(codes.SOURCE),
+            "start": [first if source == "positions" else START for source in codes.SOURCE],
             "end": [END] * len(codes.SOURCE),
         }
     )

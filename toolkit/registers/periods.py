@@ -24,7 +24,8 @@ def coverage_of(
     """Return source → `[start, end)`.
 
     The periods of the files that bring rows of a source are joined. What was not delivered is not
-    "none": a hole between them is an error, and so is a source whose files name no period.
+    "none": a hole between them is an error. Where a file names no period, the settings must say
+    it, and are taken at their word.
 
     Raises
     ------
@@ -32,6 +33,7 @@ def coverage_of(
         Which source, and what to write in `delivery.toml`.
     """
     periods: dict[str, set[tuple[date, date]]] = {}
+    histories: set[str] = {"persons"}  # who exists is told by a table of one moment
     for file in files:
         for table in layouts[file.layout].tables:
             if table.table not in PERSON_TABLES or table.role != "base" or not table.covers:
@@ -41,41 +43,54 @@ def coverage_of(
             known = periods.setdefault(table.table, set())
             if file.period_start is not None and file.period_end is not None:
                 known.add((file.period_start, file.period_end))
+            else:
+                histories.add(table.table)
     found = {}
     for source, known in periods.items():
         if source in settings.coverage:
             found[source] = settings.coverage[source]
-        elif not known:
-            if source != "persons":
-                raise OutsideCoverageError(
-                    f"Over which period {source!r} was delivered is not known",
-                    where="the names of its files say no period",
-                    fix=f"write in delivery.toml, under [coverage]: {source} = "
-                    "[1999-01-01, 2012-01-01] (the first day, and the first day no longer covered)",
-                )
-        else:
+            if source not in histories:
+                _all_delivered(source, sorted(known), settings.coverage[source])
+        elif source not in histories:
             found[source] = _joined(source, sorted(known))
+        elif source == "persons":
+            continue
+        else:
+            raise OutsideCoverageError(
+                f"Over which period {source!r} was delivered is not known",
+                where="the names of its files say no period",
+                fix=f"write in delivery.toml, under [coverage]: {source} = "
+                "[1999-01-01, 2012-01-01] (the first day, and the first day no longer covered)",
+            )
     if "persons" in periods and "persons" not in settings.coverage and found:
         # persons are known as long as anything is known of them
-        others = [period for source, period in found.items() if source != "persons"]
-        own = [found["persons"]] if "persons" in found else []
-        spans = others or own
+        spans = found.values()
         found["persons"] = min(start for start, _ in spans), max(end for _, end in spans)
     return {source: found[source] for source in PERSON_TABLES if source in found}
 
 
 def _joined(source: str, periods: Sequence[tuple[date, date]]) -> tuple[date, date]:
-    start, end = periods[0]
-    for first, last in periods[1:]:
-        if first > end:
+    """Return the one period that periods make together."""
+    whole = periods[0][0], max(end for _, end in periods)
+    _all_delivered(source, periods, whole)
+    return whole
+
+
+def _all_delivered(
+    source: str, periods: Sequence[tuple[date, date]], whole: tuple[date, date]
+) -> None:
+    """Refuse a hole."""
+    reached = whole[0]
+    for start, end in [*periods, (whole[1], whole[1])]:
+        if start > reached and reached < whole[1]:
             raise OutsideCoverageError(
-                f"Of {source!r} nothing was delivered from {end} to {first} (exclusive)",
+                f"Of {source!r} nothing was delivered from {reached} to {min(start, whole[1])} "
+                "(exclusive)",
                 where="the periods in the names of its files",
                 fix="deliver what is missing, or say in delivery.toml, under [coverage], which "
                 "unbroken period is to be used",
             )
-        end = max(end, last)
-    return start, end
+        reached = max(reached, end)
 
 
 def coverage_table(coverage: Mapping[str, tuple[date, date]]) -> pl.DataFrame:
