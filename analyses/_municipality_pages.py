@@ -93,9 +93,10 @@ def _page(
     else:
         lead = words.text("lead_good", period=period)
     blocks: list[Any] = []
-    if serious or remarks:
-        items = "\n".join(f"- {point}" for point in (*serious, *remarks))
-        blocks.append(Text(f"## {words.text('mend_head')}\n\n{items}"))
+    for head, points in (("mend_head", serious), ("know_head", remarks)):
+        if points:
+            items = "\n".join(f"- {point}" for point in points)
+            blocks.append(Text(f"## {words.text(head)}\n\n{items}"))
     if mistakes:
         blocks.append(_rules(mistakes, words, period))
     blocks.append(_history(history, words))

@@ -134,13 +134,13 @@ def _published(study: Study, evidence: Evidence) -> None:
         add("on_time", words, row["n_on_time"] / row["n"], row["n"], "ours_municipalities")
     period = period_in_words(study, last)
     if last["coverage"] is not None:
-        words = study.text("published_coverage", period=period)
-        add("coverage", words, last["coverage"], last["n_usable"], "ours_caseload")
+        words = study.text("published_coverage", n=study.count(last["n_usable"]), period=period)
+        add("coverage", words, last["coverage"], last["caseload"], "ours_caseload")
     if last["caseload"]:
         curve = quality.coverage(evidence.last)
         many = min(known["coverage"]["n"], curve.height)
         words = study.text("published_largest", n=study.count(many), period=period)
-        add("coverage", words, curve["estimate"][many - 1], many, "ours_caseload")
+        add("coverage", words, curve["estimate"][many - 1], last["caseload"], "ours_caseload")
     words = study.text("published_delivered", period=period)
     add("delivered", words, last["n_delivered"] / last["n"], last["n"], "ours_municipalities")
     study.paragraph(study.text("published_text"), heading=study.text("published_head"))
@@ -224,26 +224,41 @@ def _escalation(study: Study, evidence: Evidence) -> None:
         )
     ]
     study.table("escalation", pl.DataFrame(counts), title=study.text("escalation_counts"))
-    waiting = (
-        standing.filter(pl.col("step").is_in(_OPEN))
-        .sort("days_over", "caseload", "municipality", descending=[True, True, False],
-              nulls_last=True)
-    )  # fmt: skip
+    waiting = standing.filter(pl.col("step").is_in(_OPEN)).sort("period_start", "municipality")
     if waiting.is_empty():
         study.paragraph(study.text("escalation_none", on=day))
         return
-    lines = waiting.with_columns(
-        period=pl.Series([period_name(row) for row in waiting.iter_rows(named=True)]),
-        step=pl.col("step").replace_strict(named),
-        next_step=pl.col("next_step").cast(pl.String).replace_strict(named, default=None),
-    ).select("name", "period", "step", "since", "days_over", "next_step", "next_on")
+    periods = pl.Series("period", [period_name(row) for row in waiting.iter_rows(named=True)])
+    lines = waiting.with_columns(periods).select(
+        "name", "municipality", "period",
+        pl.col("step", "next_step").cast(pl.String).replace(named),
+        "since", "days_over", "next_on",
+    )  # fmt: skip
     reporting.save_table(lines, study.out / "tables", "escalation_all")
-    shown = min(study.config["listed"], lines.height)
+    each = _furthest(waiting).with_columns(pl.col("step").replace(named))
+    shown = min(study.config["listed"], each.height)
     study.table(
-        "escalation_list", lines.head(shown), title=study.text("escalation_list"),
-        note=study.text(
-            "escalation_more", shown=study.count(shown), n=study.count(lines.height)
-        ),
+        "escalation_list", each.head(shown), title=study.text("escalation_list"),
+        note=study.text("escalation_more", shown=study.count(shown), n=study.count(each.height)),
+    )  # fmt: skip
+
+
+def _furthest(waiting: pl.DataFrame) -> pl.DataFrame:
+    """Return one row a municipality: open deliveries, furthest step, since when, days overdue."""
+    step = pl.col("step").cast(pl.Enum(quality.STEPS))
+    furthest = step == step.max()
+    return (
+        waiting.group_by("municipality", "name")
+        .agg(
+            open=pl.len().cast(pl.Int64),
+            step=step.max(),
+            since=pl.col("since").filter(furthest).min(),
+            days_over=pl.col("days_over").max(),
+            caseload=pl.col("caseload").last(),
+        )
+        .sort("step", "open", "caseload", "municipality",
+              descending=[True, True, True, False], nulls_last=True)
+        .select("name", "open", pl.col("step").cast(pl.String), "since", "days_over")
     )  # fmt: skip
 
 
