@@ -9,14 +9,15 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_BITS = 63
+#: With the sign and one bit to spare, so that no product overflows.
+_BITS = 62
 
 
 def pack(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.Series, int] | None:
     """Return one integer a row that orders and equals as the columns do, and its bits.
 
     Missing values are equal to each other and come before all others. None when the columns do
-    not fit in 63 bits.
+    not fit in 62 bits.
 
     Examples
     --------
@@ -43,7 +44,7 @@ def pack(frame: pl.DataFrame, names: Sequence[str]) -> tuple[pl.Series, int] | N
         bits += width
         if bits > _BITS:
             return None
-        code = (series - (low - 1)).fill_null(0) if series.null_count() else series - (low - 1)
+        code = (series - low + 1).fill_null(0)
         packed = packed * (1 << width) + code
     return packed, bits
 
