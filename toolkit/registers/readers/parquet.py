@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from toolkit.registers.readers.columns import find_columns
-from toolkit.registers.readers.typed import as_delivered, collect, cut_off
+from toolkit.registers.readers.typed import as_delivered, collect, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -24,11 +24,9 @@ def read(
     lazy, schema = _scan(path, where)
     columns = find_columns(layout, list(schema), where=where, only=only)
     values = {name: as_delivered(name, schema[name], where=where) for name in columns.used}
-    try:
+    with guarded(where, "Parquet"):
         for batch in collect(lazy, columns, values, batch_rows=batch_rows):
             yield columns, batch
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise cut_off(where, "Parquet", error) from error
 
 
 def whole(path: Path, rows: pl.Series, *, where: str) -> pl.DataFrame:
@@ -41,8 +39,6 @@ def whole(path: Path, rows: pl.Series, *, where: str) -> pl.DataFrame:
 
 
 def _scan(path: Path, where: str) -> tuple[pl.LazyFrame, pl.Schema]:
-    try:
+    with guarded(where, "Parquet"):
         lazy = pl.scan_parquet(path, glob=False)
         return lazy, lazy.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise cut_off(where, "Parquet", error) from error

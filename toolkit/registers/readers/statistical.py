@@ -8,7 +8,8 @@ import polars as pl
 import polars_readstat
 
 from toolkit.registers.readers.columns import find_columns
-from toolkit.registers.readers.typed import as_delivered, collect, cut_off
+from toolkit.registers.readers.spss_header import is_sound
+from toolkit.registers.readers.typed import as_delivered, collect, cut_off, guarded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -45,12 +46,10 @@ def read(
     }
     rows = metadata.get("row_count")
     seen = 0
-    try:
+    with guarded(where, kind):
         for batch in collect(lazy, columns, values, batch_rows=batch_rows):
             seen += batch.height
             yield columns, batch
-    except (RuntimeError, pl.exceptions.PolarsError) as error:
-        raise cut_off(where, kind, error) from error
     if rows is not None and rows >= 0 and seen != rows:
         raise cut_off(where, kind)
 
@@ -64,14 +63,12 @@ def whole(path: Path, rows: pl.Series, *, where: str) -> pl.DataFrame:
         _value(name, schema, where=where, stata=kind == "Stata", strip=False) for name in schema
     ]
     numbered = lazy.with_row_index("_row", offset=1)
-    try:
+    with guarded(where, kind):
         return (
             numbered.select("_row", *values)
             .filter(pl.col("_row").is_in(rows.cast(pl.UInt32).implode()))
             .collect(engine="streaming")
         )
-    except (RuntimeError, pl.exceptions.PolarsError) as error:
-        raise cut_off(where, kind, error) from error
 
 
 def labels(path: Path, *, where: str) -> dict[str, dict[str, str]]:
@@ -88,14 +85,14 @@ def _open(
     path: Path, kind: str, where: str, coded: Collection[str] = ()
 ) -> tuple[polars_readstat.ScanReadstat, dict[str, Any]]:
     """Read the dictionary of a file. Columns in `coded` are read with their missing codes."""
+    if kind == "SPSS" and not is_sound(path):
+        raise cut_off(where, kind)
     codes = {"columns": sorted(coded), "mode": "struct", "use_value_labels": False}
-    try:
+    with guarded(where, kind):
         reader = polars_readstat.ScanReadstat(
             str(path), preserve_order=True, informative_nulls=codes if coded else None
         )
         metadata: dict[str, Any] = reader.metadata
-    except (RuntimeError, ValueError) as error:
-        raise cut_off(where, kind, error) from error
     return reader, metadata
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -52,13 +53,28 @@ def collect(
     yield from chosen.collect_batches(chunk_size=batch_rows)
 
 
-def cut_off(name: str, kind: str, error: Exception | None = None) -> InputError:
-    """Build the error for a file that ends too soon or is not what its name says."""
-    said = str(error).lower() if error is not None else "buffer"
-    short = any(
-        word in said for word in ("buffer", "eof", "out of bounds", "too short", "too small")
-    )
-    what = "is cut off before its end" if short else f"is no {kind} file that can be read"
+@contextmanager
+def guarded(where: str, kind: str) -> Iterator[None]:
+    """Turn what readers of binary files throw, panics in Rust among it, into one error."""
+    try:
+        yield
+    except (RuntimeError, ValueError, ArithmeticError, OSError, pl.exceptions.PolarsError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise cut_off(where, kind, error) from error
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # each Rust library has one of its own
+            raise cut_off(where, kind) from error
+        raise
+
+
+def cut_off(where: str, kind: str, error: Exception | None = None) -> InputError:
+    """Build the error for a file that ends too soon, or is not what its name says."""
+    said = str(error).lower()
+    short = any(word in said for word in ("buffer", "eof", "out of bounds", "too s"))
+    what = "is cut off before its end" if short else "is damaged, cut off, or none at all"
     return InputError(
-        f"A {kind} file {what}", where=name, fix="fetch it again, and check that the copy is whole"
+        f"A file that should be {kind} {what}",
+        where=where,
+        fix="fetch it again, and check that the copy is whole",
     )
