@@ -61,6 +61,7 @@ DATE = {"type": "date", "width": 8, "open": NIL, "not_applicable": NOT}
         ("", ("unknown", None)),
         (None, ("unknown", None)),
         ("2009013", ("invalid", None)),
+        ("0020090131", ("invalid", None)),
         ("2009-01-31", ("invalid", None)),
         ("31012009", ("invalid", None)),
         ("+2009013", ("invalid", None)),

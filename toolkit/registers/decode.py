@@ -75,7 +75,7 @@ def decode(field: FieldSpec, dtype: pl.DataType) -> Decoded:
             ok &= raw.str.len_bytes().is_in([8, 9]) if dtype == pl.String else number >= 10**7
         case "rin":
             value = number
-            ok &= (number > 1) & (number <= LARGEST_RIN)
+            ok &= number <= LARGEST_RIN
         case "rin_letter":
             value = pl.lit(LETTERS).gather(number - pl.lit(ord("A"), pl.UInt8), null_on_oob=True)
         case "text":
@@ -203,21 +203,29 @@ def _code(field: FieldSpec, dtype: pl.DataType, raw: pl.Expr, number: pl.Expr) -
     numbers = {code: int(code) for code in words if code.isascii() and code.isdigit()}
     width = field.width or max(len(code) for code in words)
     distinct = len(set(numbers.values())) == len(numbers)
-    if dtype != pl.String or (len(numbers) == len(words) and distinct and width <= _DIGITS):
-        # where 1 and 01 are different codes, the number 1 is the shorter
-        by_number = {numbers[code]: words[code] for code in sorted(numbers, key=len, reverse=True)}
-        place, found = number, _table(by_number)
-        fits = (
-            (raw.str.len_bytes() <= width) & ~raw.str.starts_with("+")
-            if (dtype == pl.String)
-            else (raw == number if dtype.is_float() else None)
-        )
-        if fits is not None:
-            place = pl.when(fits).then(place)
+    plain = (
+        len(numbers) == len(words)
+        and distinct
+        and max(len(code) for code in words) <= width <= _DIGITS
+    )
+    if dtype == pl.String and plain:
+        fits = (raw.str.len_bytes() <= width) & ~raw.str.starts_with("+")
+        place = pl.when(fits).then(number)
+        found = _table({numbers[code]: word for code, word in words.items()})
     else:
-        forms = {form: word for code, word in words.items() for form in _forms(code, field.width)}
-        forms |= words
-        place = raw.cast(pl.Enum(list(forms)), strict=False).to_physical()
+        if dtype == pl.String:
+            forms = {
+                form: word
+                for code, word in words.items()
+                for form in (_forms(code, width) if distinct else ())
+            } | words
+            text = raw
+        else:
+            # where 1 and 01 are different codes, the number 1 is the shorter
+            codes = sorted(numbers, key=len, reverse=True)
+            forms = {str(numbers[code]): words[code] for code in codes}
+            text = pl.when(raw == number).then(number).cast(pl.String)
+        place = text.cast(pl.Enum(list(forms)), strict=False).to_physical()
         found = _table(dict(enumerate(forms.values())))
     value, state = (pl.lit(column).gather(place, null_on_oob=True) for column in found)
     empty = raw.is_null() if dtype != pl.String else raw.is_null() | (raw == "")
@@ -229,9 +237,9 @@ def _code(field: FieldSpec, dtype: pl.DataType, raw: pl.Expr, number: pl.Expr) -
     return Decoded(value, status)
 
 
-def _forms(code: str, width: int | None) -> list[str]:
+def _forms(code: str, width: int) -> list[str]:
     """The code padded to its width, and what is left where leading zeros were lost."""
-    if width is None or not (code.isascii() and code.isdigit()):
+    if not (code.isascii() and code.isdigit()):
         return [code]
     bare = code.lstrip("0") or "0"
     return [bare.zfill(length) for length in range(len(bare), max(width, len(bare)) + 1)]

@@ -116,7 +116,8 @@ def _prepare(
             # a point would mark thousands: no number one can be sure of
             text = column.str.replace_many([".", ","], ["?", "."])
         if field.type == "municipality":
-            text = column = column.str.strip_prefix("gm").str.strip_prefix("GM")
+            bare = column.str.strip_prefix("gm").str.strip_prefix("GM")
+            text = column = pl.when(column.str.len_bytes() == 6).then(bare).otherwise(column)
         return column, text.cast(kind, strict=False), dtype
     if dtype.is_numeric() or isinstance(dtype, pl.Boolean):
         if dtype.is_decimal() or dtype.is_float():
