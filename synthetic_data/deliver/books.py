@@ -24,7 +24,6 @@ WHOLE = Period(FIRST_YEAR)
 #: The SRG began on 1 January 2005 (WWB statistics regulation).
 FIRST_SRG = Period(2005, 1)
 _POLIS, _SPOLIS = 2006, 2010
-_POSITIONS = 2004
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,8 @@ def _all(first: int = FIRST_YEAR, last: int = LAST_YEAR) -> tuple[Period, ...]:
 _LAST = (Period(LAST_YEAR),)
 _ONCE = (WHOLE,)
 
-#: In the order in which they are written: tables that are used twice stand together.
+#: In the order in which they are written, table by table. Positions of the world's first years are
+#: files without records: that nobody had one is said, not left out.
 BOOKS: tuple[Book, ...] = (
     Book("cbs_gbapersoontab", "persons", "cbs/bevolking/GBAPERSOON{year}TABV1", "sav",
          national.persons, _LAST),
@@ -104,5 +104,5 @@ BOOKS: tuple[Book, ...] = (
     Book("cbs_srgvoorziening", "programmes", "cbs/srg/SRGVOORZIENING{year}TABV1", "csv",
          partial(national.provisions, first=FIRST_SRG), _all(FIRST_SRG.year)),
     Book("cbs_srgpositie", "positions", "cbs/srg/SRGREINTEGRATIEPOSITIE{year}0{half}BUSV1", "sav",
-         national.positions, tuple(half_years(_POSITIONS, LAST_YEAR))),
+         national.positions, tuple(half_years(FIRST_YEAR, LAST_YEAR))),
 )  # fmt: skip

@@ -148,7 +148,6 @@ def _check_carried(register: Register) -> None:
     """Refuse what these files have no place for: nothing is left out in silence."""
     municipal = pl.col("target_group").cast(pl.String).is_in(["wwb", "nug_anw"])
     known = ["wwb", "ioaw", "ioaz", "bbz", "ww", "disability"]
-    first = half_years(2004, 2004)[0].start
     checks = {
         "programmes of UWV": register.programmes.filter(~municipal),
         "programmes offered twice on a day": register.programmes.filter(
@@ -157,7 +156,7 @@ def _check_carried(register: Register) -> None:
         "benefits of other schemes": register.benefits.filter(
             ~pl.col("scheme").cast(pl.String).is_in(known)
         ),
-        "positions before 2004": register.positions.filter(pl.col("date") < first),
+        "positions of another scheme": register.positions.filter(pl.col("scheme") != "reint2009"),
         "jobs of the self-employed": register.jobs.filter(pl.col("kind") == "self_employed"),
     }
     counts = pl.collect_all([frame.select(pl.len()) for frame in checks.values()])

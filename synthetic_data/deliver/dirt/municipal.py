@@ -89,7 +89,11 @@ def plan(
         "subsidy_outside": (begun & (instrument == "wage_subsidy"), begin),
         "placement_outside": (begun & (instrument == "participation_placement"), begin),
         "position_out_of_range": (begun, begin),
-        "two_municipalities": (running & ~apart, begin),
+        # the record added begins a day later, still within the half-year
+        "two_municipalities": (
+            running & ~apart & (half_of(pl.col("start").dt.offset_by("1d")) <= begin),
+            begin,
+        ),
     }
     may, at = pl.lit(value=False), pl.lit(None, pl.Int32)
     for kind in wanted:

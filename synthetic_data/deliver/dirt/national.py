@@ -242,23 +242,14 @@ _ADDED: dict[str, Callable[[pl.DataFrame, Change, str], list[pl.DataFrame]]] = {
 }
 
 
-def _ended_later(_: Period) -> pl.Expr:
-    return (pl.col("DATUMEINDE") != "00000000") & (pl.col("DATUMEINDE") > pl.col("DATUMAANVANG"))
+def _begun_and_ended_here(period: Period) -> pl.Expr:
+    """A spell of some days within the year of the file."""
+    first, last = pl.col("DATUMAANVANG"), pl.col("DATUMEINDE")
+    return (last != "00000000") & (first >= f"{period.start:%Y%m%d}") & (last > _next_day(first))
 
 
 def _begun_here(period: Period) -> pl.Expr:
     return pl.col("DATUMAANVANG") >= f"{period.start:%Y%m%d}"
-
-
-def _room_for_overlap(period: Period) -> pl.Expr:
-    return (
-        _begun_here(period)
-        & (pl.col("DATUMAANVANG") < f"{period.year}1201")
-        & (
-            (pl.col("DATUMEINDE") == "00000000")
-            | (pl.col("DATUMEINDE") > _next_day(pl.col("DATUMAANVANG")))
-        )
-    )
 
 
 def _later_month(_: Period) -> pl.Expr:
@@ -275,9 +266,9 @@ def _several_days(_: Period) -> pl.Expr:
 
 #: Kind → which records can go wrong in that way.
 _MAY: dict[str, Callable[[Period], pl.Expr]] = {
-    "reversed_spell": _ended_later,
+    "reversed_spell": _begun_and_ended_here,
     "unknown_scheme": _begun_here,
-    "overlapping_spell": _room_for_overlap,
+    "overlapping_spell": _begun_and_ended_here,
     "split_rows": _several_days,
     "unknown_amount": _later_month,
     "too_many_hours": _later_month,
