@@ -10,6 +10,7 @@ import logging
 import sys
 import warnings
 from contextlib import contextmanager
+from datetime import datetime  # noqa: TC003 (typer reads the annotation)
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -258,6 +259,31 @@ def repeat_unemployment(register: Store, out: Out = None, language: Language = "
     from analyses import repeat_unemployment as study
 
     _run(study.main, register, _folder(out, "repeat_unemployment"), language)
+
+
+@run_app.command("srg_quality")
+def srg_quality(
+    register: Store,
+    out: Out = None,
+    language: Language = "nl",
+    on: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Judge the deliveries as they stood that day; when all was in without it.",
+        ),
+    ] = None,
+) -> None:
+    """Which municipality delivers what quality, who is reminded, may positions be published."""
+    from analyses import srg_quality as study
+    from toolkit import registers
+
+    folder = _folder(out, "srg_quality")
+    study.main(
+        registers.open(register), folder,
+        language=language, on=on.date() if on else None, progress=bar,
+    )  # fmt: skip
+    _done(folder)
 
 
 @run_app.command("school_to_work")
