@@ -92,12 +92,12 @@ def wage_rows_to_jobs(
         return schema.empty("jobs")
     rows = _rows(staged, table)
     bounds = _bounds(rows, table)
-    parts = _with_main_terms(cut_by_month(rows.lazy()).collect())
+    parts = _with_main_terms(cut_by_month(rows.lazy()).collect(engine="streaming"))
     by = (*JOB, "kind", "contract")
     months = rates(
         sums(parts.lazy(), by=by), hours_cap=hours_cap, hours_step=hours_step, wage_step=wage_step,
         by=by,
-    ).collect()  # fmt: skip
+    ).collect(engine="streaming")  # fmt: skip
     seams = "job_end" not in table.columns
     pieces = _pieces(months, bounds, seams=seams)
     return _runs(pieces, seams=seams, covered_from=covered_from, covered_until=covered_until)
@@ -155,17 +155,24 @@ def _rows(staged: pl.DataFrame, table: TableSpec) -> pl.DataFrame:
 
 def _bounds(rows: pl.DataFrame, table: TableSpec) -> pl.DataFrame:
     """Return start and end of each job: as the latest row says, else as the rows lie."""
-    order = ["start", "end", *(name for name in ("_file", "_row") if name in rows.columns)]
+    # one integer in the order of first day, last day, file and record; days are below 2^20
+    rank = pl.lit(0, pl.Int128)
+    for name, room in (("start", 2**20), ("end", 2**20), ("_file", 2**32), ("_row", 2**32)):
+        if name in rows.columns:
+            place = pl.col(name).to_physical().cast(pl.Int128).fill_null(0)
+            rank = rank * room + place
     found = (
         rows.lazy()
-        .sort(*order, nulls_last=False, maintain_order=True)
         .group_by(*_KEY)
         .agg(
-            pl.col("job_start", "job_end", "kind", "employer", "contract").last(),
+            *(
+                pl.col(name).max_by(rank)
+                for name in ("job_start", "job_end", "kind", "employer", "contract")
+            ),
             pl.col("start").min().alias("_first"),
             pl.col("end").max().alias("_last"),
         )
-        .collect()
+        .collect(engine="streaming")
     )
     end = pl.col("job_end") if "job_end" in table.columns else pl.col("_last")
     return found.select(
@@ -197,9 +204,9 @@ def _pieces(months: pl.DataFrame, bounds: pl.DataFrame, *, seams: bool) -> pl.Da
         .join(bounds, on=_KEY, how="inner")
         .filter((pl.col("end") > begins) & (ends.is_null() | (pl.col("start") < ends)))
         .with_columns(start=pl.max_horizontal("start", begins))
-        # two sets of terms from the same day: the one that covers most
         .sort(*_KEY, "start", "days", "n_rows", "kind", "contract", "wage")
-        .unique([*_KEY, "start"], keep="last", maintain_order=True)
+        # two sets of terms from the same day: the one that covers most
+        .filter(_changed(*_KEY, "start", by=-1))
     )
     bare = bounds.join(inside, on=_KEY, how="anti").filter(
         begins.is_not_null() & (ends.is_null() | (ends > begins))
@@ -211,8 +218,9 @@ def _pieces(months: pl.DataFrame, bounds: pl.DataFrame, *, seams: bool) -> pl.Da
         *(pl.lit(None, pl.Float64).alias(name) for name in ("hours", "wage")),
     )  # fmt: skip
     names = [*_KEY, "start", "job_start", "job_end", *_TERMS]
-    pieces = pl.concat([inside.select(*names, "end"), bare.select(*names, end="job_end")])
-    pieces = pieces.sort(*_KEY, "start")
+    pieces = inside.select(*names, "end")
+    if bare.height:
+        pieces = pl.concat([pieces, bare.select(*names, end="job_end")]).sort(*_KEY, "start")
     gap = pl.lit(value=False)
     if seams:
         gap = pl.col("start") > pl.col("end").cum_max().shift().over(_KEY)
@@ -221,10 +229,11 @@ def _pieces(months: pl.DataFrame, bounds: pl.DataFrame, *, seams: bool) -> pl.Da
     return _carry(pieces, "hours", "wage", within=("employer", "kind", "contract"))
 
 
-def _changed(*names: str) -> pl.Expr:
-    return pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in names) | (
-        pl.int_range(pl.len()) == 0
-    )
+def _changed(*names: str, by: int = 1) -> pl.Expr:
+    """Return whether a row differs in some column from the one before it (`by` -1: after it)."""
+    differs = [pl.col(name).ne_missing(pl.col(name).shift(by)) for name in names]
+    edge = pl.int_range(pl.len()) == (0 if by == 1 else pl.len() - 1)
+    return pl.any_horizontal(*differs, edge)
 
 
 def _carry(pieces: pl.DataFrame, *names: str, within: tuple[str, ...]) -> pl.DataFrame:
