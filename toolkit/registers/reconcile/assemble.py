@@ -73,9 +73,10 @@ def assemble(
     layouts : mapping of str to Layout
         The layouts by name.
     mergers : pl.DataFrame, optional
-        Concordance `old`, `new`, `date`: every municipality is carried as it is on `as_of` (None:
-        after all mergers). Spells that an administrative change cut on that day are joined.
-        Without it, municipalities stay as delivered.
+        Concordance `old`, `new`, `date`.
+    as_of : date, optional
+        Every municipality is carried as it is on this day by the concordance, and spells that only
+        a merger cut are joined. None: municipalities stay as delivered.
     use : mapping, optional
         Canonical table → the one layout whose base rows fill it.
     crosswalk : Crosswalk or str, optional
@@ -111,11 +112,12 @@ def assemble(
         ),
         walk,
     )
-    work = _Work(layouts, codes_as_of(mergers, as_of), dict(until or {}), walk)
+    chosen_mergers = mergers if as_of is not None else None
+    work = _Work(layouts, codes_as_of(chosen_mergers, as_of), dict(until or {}), walk)
     for name in sorted(present):
         _one_layout(work, present[name], layouts[name], chosen)
     tables = {
-        table: _one_table(work, table, merger_days(mergers, as_of))
+        table: _one_table(work, table, merger_days(chosen_mergers, as_of))
         for table in PERSON_TABLES
         if work.bases.get(table) or (table == "programmes" and work.provisions)
     }
