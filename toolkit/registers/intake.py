@@ -24,6 +24,8 @@ from toolkit.registers.file_names import discover
 from toolkit.registers.periods import coverage_of, coverage_table
 from toolkit.registers.population import find_population, reference_tables, seal_of
 from toolkit.registers.readers import extract
+from toolkit.registers.reconcile.sentences import rule_id as reconcile_rule
+from toolkit.registers.reconcile.sentences import sentences
 from toolkit.registers.rules import rules_of
 from toolkit.registers.settings import read_settings
 from toolkit.registers.settle import UNUSABLE, Settler
@@ -386,6 +388,10 @@ def _rules(layouts: Mapping[str, Layout], used: list[str]) -> pl.DataFrame:
         (rule.id, name, rule.field, rule.stage, rule.severity, rule.nl, rule.en)
         for name in used
         for rule in rules_of(layouts[name])
+    ] + [
+        (reconcile_rule(name, what), name, None, 2, "warning", words.nl, words.en)
+        for name in used
+        for what, words in sentences().items()
     ]
     return pl.DataFrame(
         rows,

@@ -152,6 +152,7 @@ def _fit(path: Path, own: str, layout: Layout) -> Fit:
         if share > 0
     ]
     odd = sum(shares.values()) / len(shares) if shares else 0.0
+    ok = ok and (named or facts is None)  # another period is another layout
     return Fit(layout.name, ok=ok, named=named, reasons=tuple(reasons), odd=odd)
 
 

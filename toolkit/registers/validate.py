@@ -263,8 +263,11 @@ def _uncovered(frame: pl.DataFrame, table: str, covered: tuple[date, date]) -> I
     if table in _MAY_PRECEDE:  # known from its start date in the delivery, still running inside it
         early &= (frame["end"] <= first).fill_null(value=False)
     bad = (start >= last) | early
-    if table == "programmes":
+    if table == "programmes":  # offered before, but begun and not yet ended when the source began
         bad |= (frame["start"] >= last).fill_null(value=False)
+        bad &= ~(
+            early & (frame["start"] < last) & ((frame["end"] > first).fill_null(value=True))
+        ).fill_null(value=False)
     if "end" in frame.columns:
         bad |= (frame["end"] > last).fill_null(value=False)
     yield from _broken(
