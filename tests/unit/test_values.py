@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from toolkit.errors import InputError, MissingColumnError, WrongTypeError
 from toolkit.registers.layout import FieldSpec, Layout
@@ -117,6 +118,34 @@ def test_dates_delivered_as_dates():
     assert decoded(days, pl.Date, **field) == expected
     moments = [day and datetime(day.year, day.month, day.day, 13) for day in days]  # noqa: DTZ001
     assert decoded(moments, pl.Datetime("us"), **field) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("dd-mm-yyyy", "31-01-2009"), ("yyyy-mm-dd", "2009-01-31"), ("mm/dd/yyyy", "01/31/2009")],
+)
+def test_dates_written_in_another_way(written, value):
+    field = {"type": "date", "written": written, "open": ("00000000",), "unknown": ("onbekend",)}
+    values = [value, "20090131", "00000000", "onbekend", "", value.replace("31", "32")]
+    assert decoded([*values, value.replace("2009", "1879")], **field) == [
+        ("valid", date(2009, 1, 31)), ("invalid", None), ("open", None), ("unknown", None),
+        ("unknown", None), ("invalid", None), ("invalid", None),
+    ]  # fmt: skip
+    assert decoded([20090131.0, 0.0], **field) == [("valid", date(2009, 1, 31)), ("open", None)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("date", {"written": "dd-mm-jjjj"}),
+        ("date", {"written": "ddmmyyyy"}),
+        ("date", {"written": "dd-mm-yyyy", "partial": "first"}),
+        ("text", {"written": "dd-mm-yyyy"}),
+    ],
+)
+def test_a_way_of_writing_that_is_none_is_refused(kind, more):
+    with pytest.raises(ValidationError, match="written"):
+        FieldSpec(name="x", type=kind, **more)
 
 
 def test_a_listed_day_is_no_date_though_it_exists():

@@ -56,10 +56,19 @@ def decode(field: FieldSpec, dtype: pl.DataType) -> Decoded:
     outside = None
     match field.type:
         case "date":
-            value = raw if dtype == pl.Date else day_of(number, field.partial)
-            if dtype == pl.Date:
-                ok = raw.dt.year().is_between(FIRST_YEAR, LAST_YEAR)
+            if dtype == pl.String and field.written != "yyyymmdd":
+                form = reduce(
+                    lambda so_far, part: so_far.replace(*part),
+                    (("yyyy", "%Y"), ("mm", "%m"), ("dd", "%d")),
+                    field.written,
+                )
+                value = raw.str.to_date(form, strict=False)
+                ok = value.dt.year().is_between(FIRST_YEAR, LAST_YEAR)
+            elif dtype == pl.Date:
+                value = raw
+                ok = value.dt.year().is_between(FIRST_YEAR, LAST_YEAR)
             else:
+                value = day_of(number, field.partial)
                 ok &= value.is_not_null()
                 if dtype == pl.String:
                     ok &= raw.str.len_bytes() == 8
@@ -102,10 +111,12 @@ def decode(field: FieldSpec, dtype: pl.DataType) -> Decoded:
         hits.append(("unknown", number <= 1))
     inside = ok if outside is None else ok & ~outside
     status = _status(field, dtype, raw, hits, inside)
-    valid = reduce(lambda so_far, hit: so_far & ~hit[1], hits, inside)
+    valid = reduce(lambda so_far, hit: so_far & ~hit[1].fill_null(value=False), hits, inside)
     beyond = None
     if outside is not None:
-        beyond = reduce(lambda so_far, hit: so_far & ~hit[1], hits, ok & outside)
+        beyond = reduce(
+            lambda so_far, hit: so_far & ~hit[1].fill_null(value=False), hits, ok & outside
+        )
     return Decoded(pl.when(valid).then(value), status, beyond)
 
 
@@ -208,6 +219,7 @@ def _code(field: FieldSpec, dtype: pl.DataType, raw: pl.Expr, number: pl.Expr) -
         and distinct
         and max(len(code) for code in words) <= width <= _DIGITS
     )
+    place: pl.Expr
     if dtype == pl.String and plain:
         fits = (raw.str.len_bytes() <= width) & ~raw.str.starts_with("+")
         place = pl.when(fits).then(number)
@@ -229,12 +241,8 @@ def _code(field: FieldSpec, dtype: pl.DataType, raw: pl.Expr, number: pl.Expr) -
         found = _table(dict(enumerate(forms.values())))
     value, state = (pl.lit(column).gather(place, null_on_oob=True) for column in found)
     empty = raw.is_null() if dtype != pl.String else raw.is_null() | (raw == "")
-    status = (
-        pl.when(empty)
-        .then(pl.lit(_empty_is(field), STATES))
-        .otherwise(state.fill_null(pl.lit("invalid", STATES)))
-    )
-    return Decoded(value, status)
+    given = state.fill_null(pl.lit("invalid", STATES))
+    return Decoded(value, pl.when(empty).then(pl.lit(_empty_is(field), STATES)).otherwise(given))
 
 
 def _forms(code: str, width: int) -> list[str]:

@@ -6,6 +6,7 @@ it, `values` decode its fields, `rules` check them, `reconcile` fills the canoni
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -74,6 +75,9 @@ class FieldSpec(_Model):
     partial : str
         A date with month or day 00: `reject` it, or take the `first` or `middle` day of what is
         known.
+    written : str
+        How dates stand in text: `yyyymmdd`, or with `-`, `/`, `.` or a blank between, as
+        `dd-mm-yyyy`. Listed values and `partial` keep to `yyyymmdd`.
     minimum, maximum : float or None
         Range of a number.
     required : bool
@@ -97,6 +101,7 @@ class FieldSpec(_Model):
     not_applicable: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     partial: Literal["reject", "first", "middle"] = "reject"
+    written: str = "yyyymmdd"
     minimum: float | None = None
     maximum: float | None = None
     required: bool = False
@@ -119,6 +124,12 @@ class FieldSpec(_Model):
             )
         if (self.type == "code") != bool(self.codes):
             raise ValueError("codes belong to fields of type 'code', and such a field needs them")
+        if self.written != "yyyymmdd":
+            parts = re.split(r"[-/. ]", self.written)
+            if sorted(parts) != ["dd", "mm", "yyyy"] or len(self.written) != 10:
+                raise ValueError("dates are written yyyymmdd, or in a way like dd-mm-yyyy")
+            if self.type != "date" or self.partial != "reject":
+                raise ValueError("'written' belongs to a date, and to one without a 'partial' rule")
         return self
 
 
