@@ -346,3 +346,8 @@ def test_a_record_of_two_persons_is_read_once_for_each(tmp_path: Path):
         (3, 0, "444444442", "c"), (4, 0, None, None),
     ]  # fmt: skip
     assert report["rows"].to_list() == [4]
+
+
+def test_a_carriage_return_in_a_header_is_no_crash(tmp_path: Path):
+    with pytest.raises(MissingColumnError):
+        read(files(tmp_path, "\r;\n1;2\n"))

@@ -308,3 +308,15 @@ def test_a_damaged_dictionary_of_spss_does_not_end_the_process(tmp_path: Path):
                 assert "X.sav" in str(error)  # noqa: PT017 (either is good, an abort is not)
             else:
                 assert frame.height == 3
+
+
+@pytest.mark.parametrize("how", [{}, {"row_compress": True}, {"compress": True}])
+def test_spss_that_does_not_say_how_many_records_it_has(tmp_path: Path, how: dict[str, bool]):
+    # the format allows -1; polars-readstat 0.25 then gives no record and no error
+    path = tmp_path / "X.sav"
+    pyreadstat.write_sav(pd.DataFrame(FRAME.to_dict(as_series=False)), str(path), **how)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<i", content, 80, -1)
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="does not say how many records"):
+        read(delivered(path, "sav"))

@@ -57,7 +57,7 @@ def prepare(text: TextFile, layout: Layout, folder: Path) -> Table:
     marked = first.lower().startswith("sep=") and len(first) == 5  # as Excel writes it
     header = text.facts.first[1] if marked and len(text.facts.first) > 1 else first
     skip = int(marked) + int(layout.header)
-    names = _names(next(csv.reader([header], delimiter=layout.separator), []), layout, text)
+    names = _names(_cells(header, layout.separator), layout, text)
     separator = layout.separator
     if text.facts.quotes and _needs_rewriting(text, separator):
         path = _rewritten(text, separator, folder / f"{text.number}.fields")
@@ -71,6 +71,14 @@ def prepare(text: TextFile, layout: Layout, folder: Path) -> Table:
         )
         separator = _BETWEEN
     return Table(text=text, separator=separator, skip=skip, names=names)
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    """Cells of a header."""
+    try:
+        return next(csv.reader([line.replace("\r", " ")], delimiter=separator), [])
+    except csv.Error:  # a cell longer than csv takes
+        return [line]
 
 
 def _names(found: list[str], layout: Layout, text: TextFile) -> tuple[str, ...]:
@@ -87,7 +95,7 @@ def _names(found: list[str], layout: Layout, text: TextFile) -> tuple[str, ...]:
     for other, called in SEPARATORS.items():
         if other == layout.separator:
             continue
-        cells = next(csv.reader([line], delimiter=other), [])
+        cells = _cells(line, other)
         better = hits(cells) > hits(found) if layout.header else len(found) != wanted == len(cells)
         if better and len(cells) > len(found):
             raise InputError(

@@ -19,25 +19,28 @@ _VARIABLE, _LABELS, _LABELLED, _DOCUMENT, _EXTENSION, _END = 2, 3, 4, 6, 7, 999
 _ZLIB: Final = 1_032
 
 
-def is_sound(path: Path) -> bool:
-    """Tell whether header and dictionary of a .sav or .zsav file fit within it."""
+def count_cases(path: Path) -> int | None:
+    """Return how many records a .sav or .zsav file says it has: -1 when it does not say.
+
+    None when its header and dictionary do not fit within it, or so many records do not.
+    """
     size = path.stat().st_size
     with path.open("rb") as stream:
         header = stream.read(_HEADER)
         if len(header) < _HEADER or header[:4] not in {b"$FL2", b"$FL3"}:
-            return False
+            return None
         order = "<" if struct.unpack_from("<i", header, 64)[0] in {2, 3} else ">"
         width, packing, _, cases = struct.unpack_from(order + "iiii", header, 68)
         try:
             variables = _walk(stream, order, size)
-        except (struct.error, ValueError):
-            return False
+        except (struct.error, ValueError, IndexError):
+            return None
         left = size - stream.tell()
-    if width > variables:
-        return False
     # a value takes eight bytes, or one when packed, or less when zipped on top of it
     most = {0: left / 8, 1: left + 8, 2: left * _ZLIB}.get(packing, 0)
-    return bool(cases * variables <= most)
+    if width > variables or cases < -1 or cases * variables > most:
+        return None
+    return int(cases)
 
 
 def _walk(stream: IO[bytes], order: str, size: int) -> int:

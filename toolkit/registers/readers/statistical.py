@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import polars_readstat
 
+from toolkit.errors import InputError
 from toolkit.registers.readers.columns import find_columns
-from toolkit.registers.readers.spss_header import is_sound
+from toolkit.registers.readers.spss_header import count_cases
 from toolkit.registers.readers.typed import as_delivered, collect, cut_off, guarded
 
 if TYPE_CHECKING:
@@ -85,8 +86,16 @@ def _open(
     path: Path, kind: str, where: str, coded: Collection[str] = ()
 ) -> tuple[polars_readstat.ScanReadstat, dict[str, Any]]:
     """Read the dictionary of a file. Columns in `coded` are read with their missing codes."""
-    if kind == "SPSS" and not is_sound(path):
-        raise cut_off(where, kind)
+    if kind == "SPSS":
+        cases = count_cases(path)
+        if cases is None:
+            raise cut_off(where, kind)
+        if cases < 0:  # polars-readstat would give none at all
+            raise InputError(
+                "An SPSS file does not say how many records it holds",
+                where=where,
+                fix="open it and save it again, which writes the number",
+            )
     codes = {"columns": sorted(coded), "mode": "struct", "use_value_labels": False}
     with guarded(where, kind):
         reader = polars_readstat.ScanReadstat(

@@ -6,7 +6,9 @@ reading is done. The stream is watched: an archive that grows past all reason is
 
 from __future__ import annotations
 
+import errno
 import gzip
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -26,7 +28,10 @@ MOST_BYTES = 1 << 30
 MOST_TIMES = 200
 MOST_MEMBERS = 1_000
 _CHUNK = 1 << 20
-_BROKEN = (gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
+_BROKEN = (
+    gzip.BadGzipFile, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, struct.error,
+    UnicodeDecodeError, OverflowError,
+)  # fmt: skip
 
 
 def members(path: Path, *, name: str) -> list[str]:
@@ -41,7 +46,7 @@ def members(path: Path, *, name: str) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             found = [info for info in archive.infolist() if not info.is_dir()]
-    except (*_BROKEN, OSError, UnicodeDecodeError) as error:
+    except (*_BROKEN, OSError, ValueError) as error:
         raise _corrupt(name) from error
     if len(found) > MOST_MEMBERS:
         raise InputError(
@@ -80,6 +85,10 @@ def open_bytes(file: DeliveredFile) -> Iterator[IO[bytes]]:
             with file.path.open("rb") as stream:
                 yield stream
     except (*_BROKEN, KeyError, RuntimeError) as error:
+        raise _corrupt(file.name) from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the start of the archive
+            raise
         raise _corrupt(file.name) from error
 
 
