@@ -202,6 +202,10 @@ class TableSpec(_Model):
         the other stops) are joined.
     covers : bool
         The periods of the files are the coverage of the table's source.
+    series : str
+        Layouts of one series follow each other in time (POLIS, then SPOLIS) and cover a source
+        together; those of different series stand side by side, and a day is covered when all
+        were delivered. Without it, the layout's name.
     """
 
     table: str
@@ -212,6 +216,7 @@ class TableSpec(_Model):
     key: tuple[str, ...] | None = None
     merge: bool = False
     covers: bool = True
+    series: str = ""
 
     @model_validator(mode="after")
     def _known(self) -> TableSpec:
