@@ -126,7 +126,7 @@ def relate(staged: pl.DataFrame, layout: Layout, files: pl.DataFrame | None = No
     rest = _with_periods(staged, files)
     added = [name for name in rest.columns if name not in staged.columns]
     _require(rest, layout, rules)
-    rest = _in_order(rest).with_row_index("_n")
+    rest = rest.with_row_index("_n")
     for rule in rules:
         who = rest if rule.where is None else rest.filter(pl.sql_expr(rule.where))
         if rule.kind == "unique":
@@ -199,9 +199,10 @@ def _groups(rule: RuleSpec, *also: str) -> list[str]:
 def _repeated(records: pl.DataFrame, rule: RuleSpec) -> pl.Series:
     """Return the numbers of records that stand there a second time."""
     keys = _groups(rule)
-    twice = records.filter(repeats(records, keys)).select("_n", *keys)
+    twice = records.filter(repeats(records, keys))
     if twice.is_empty():
         return twice["_n"]
+    twice = _in_order(twice)
     first = twice.unique(keys, keep="first", maintain_order=True)["_n"]
     return twice.filter(~pl.col("_n").is_in(first.implode()))["_n"]
 
@@ -209,7 +210,7 @@ def _repeated(records: pl.DataFrame, rule: RuleSpec) -> pl.Series:
 def _changed(records: pl.DataFrame, rule: RuleSpec) -> pl.DataFrame:
     """Return the records with another value than the first delivered one, and that `_first`."""
     field, keys = str(rule.field), _groups(rule)
-    known = records.filter(pl.col(field).is_not_null())
+    known = _in_order(records.filter(pl.col(field).is_not_null()))
     first = known.unique(keys, keep="first", maintain_order=False).select(
         *keys, _first=pl.col(field), _file_first=pl.col("_file")
     )
@@ -258,9 +259,12 @@ def _overlapping(records: pl.DataFrame, rule: RuleSpec, *, other: str | None) ->
     several = _touched(spells, keys)
     if several.is_empty():
         return several["_n"]
+    those = records.filter(pl.col("_n").is_in(several["_n"].implode()))
+    places = _in_order(those).select("_n").with_row_index("_place")
+    several = several.join(places, on="_n")
     # A spell delivered in several records is one: the number of its first record orders it.
     same = [*keys, "_start", "_end", "_other"]
-    one = several.group_by(same).agg(_at=pl.col("_n").min())
+    one = several.group_by(same).agg(_at=pl.col("_place").min())
     pairs = one.join(one, on=keys, how="inner", nulls_equal=True, suffix="_before").filter(
         (pl.col("_start_before") < pl.col("_start"))
         | ((pl.col("_start_before") == pl.col("_start")) & (pl.col("_at_before") < pl.col("_at"))),
