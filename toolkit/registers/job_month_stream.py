@@ -29,7 +29,7 @@ def stream_job_months(
 ) -> pl.LazyFrame:
     """Sum wage rows to job months in bounded memory.
 
-    Rows are cut into `buckets` by a hash of the person and kept on disk (about 30 bytes a row)
+    Rows are cut into `buckets` by a hash of the person and kept on disk (20 to 50 bytes a row)
     until all batches are read; then each bucket is summed by itself. Memory is that of
     `rows_in_memory` rows, or of the largest bucket: a year of the Netherlands (126 million rows)
     in 64 buckets is two million rows each.
