@@ -16,6 +16,7 @@ from synthetic_data.deliver.dirt import Dirt, Dirtier
 from synthetic_data.deliver.jobs import spans
 from synthetic_data.deliver.ledger import Ledger
 from synthetic_data.deliver.municipal import srg_persons, srg_records
+from synthetic_data.deliver.national import before_srg
 from synthetic_data.deliver.periods import half_years
 from synthetic_data.deliver.sheet import Sheet, write_book, write_small
 from synthetic_data.raw_files import encode, write
@@ -70,7 +71,7 @@ def deliver(
 
     Writes `raw/` (CBS files in four forms, and 6,160 municipal files of the SRG), `secret.key`
     and `ledger.parquet`. Clean files carry the register exactly. The same call gives the same
-    bytes.
+    bytes, but for the time in the headers of .sav and .dta.
 
     Parameters
     ----------
@@ -219,7 +220,8 @@ def _municipal(
     number = pl.col("municipality").replace_strict(
         places, range(len(places)), return_dtype=pl.UInt32
     )
-    after = programmes.filter(pl.col("offer") >= FIRST_SRG.start)
+    over = before_srg(programmes, FIRST_SRG).select(programme="TRAJECTNR")
+    after = programmes.join(over, on="programme", how="anti")
     owing = pl.int_range(len(places), eager=True).is_in(after.select(number.implode()).to_series())
     dirtier.plan_programmes(programmes)
     received: dict[str, date] = {}

@@ -201,9 +201,11 @@ class Dirtier:
         number = municipal.number_of(period)
         gone, days = self._who.is_missing(number), self._who.days_after(number)
         merged = self.mergers.filter(pl.col("date") <= period.start)["old"].implode()
-        owing &= ~self.places.is_in(merged)
-        received, rows = {}, []
         filled = set(sheet.frame["_file"].unique())
+        owing = (owing & ~self.places.is_in(merged)) | pl.int_range(len(owing), eager=True).is_in(
+            sorted(filled)
+        )
+        received, rows = {}, []
         for place in owing.arg_true():
             file = sheet.files[place]
             if place not in filled:  # a file without records is a header, and so delimited
