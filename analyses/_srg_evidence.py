@@ -53,6 +53,12 @@ class Evidence:
         What `quality.deliveries`, `quality.verdict` and `quality.escalation` gave.
     mistakes : pl.DataFrame
         Broken rules by municipality and period.
+    standards, thresholds, protocol
+        By what all this was judged.
+    merged : bool
+        Whether there were mergers.
+    without_caseload : int
+        Rows left out of the table: nobody on benefit, and nothing delivered.
     """
 
     on: date
@@ -66,6 +72,7 @@ class Evidence:
     thresholds: quality.Thresholds
     protocol: quality.Protocol
     merged: bool
+    without_caseload: int
 
     @property
     def last(self) -> pl.DataFrame:
@@ -135,6 +142,9 @@ def gather(
         mergers=intake.mergers,
         periods=periods,
     )
+    # Where nobody is on benefit there is nothing to deliver; an unknown caseload is not none.
+    idle = (pl.col("caseload") == 0).fill_null(value=False) & (pl.col("bodies_delivered") == 0)
+    everyone, table = table.height, table.filter(~idle)
     rules = intake.rules.join(files.select("file"), on="file", how="semi")
     return Evidence(
         on=day, files=files, rules=rules, table=table,
@@ -143,6 +153,7 @@ def gather(
         mistakes=quality.errors_by_municipality(rules, files, mergers=intake.mergers),
         standards=standards, thresholds=thresholds, protocol=protocol,
         merged=intake.mergers is not None and intake.mergers.height > 0,
+        without_caseload=everyone - table.height,
     )  # fmt: skip
 
 

@@ -91,6 +91,7 @@ def _record(study: Study, register: Register, evidence: Evidence) -> None:
     study.manifest.parameters |= {"language": study.language, "on": evidence.on.isoformat()}
     study.manifest.count("SRG files", evidence.files.height)
     study.manifest.count("municipalities and periods", evidence.table.height)
+    study.manifest.count("left out: no caseload, no delivery", evidence.without_caseload)
     if register.path is not None:
         index = register.path / "register.json"
         study.manifest.inputs[index.name] = hash_file(index)
@@ -169,6 +170,8 @@ def _how(study: Study, evidence: Evidence) -> None:
     )
     if evidence.merged:
         study.note(study.text("merged_note"))
+    if evidence.without_caseload:
+        study.note(study.text("idle_note", k=study.count(evidence.without_caseload)))
     unknown = evidence.table.filter(pl.col("delivered") & pl.col("received").is_null()).height
     if unknown:
         study.note(study.text("unknown_note", k=study.count(unknown)))

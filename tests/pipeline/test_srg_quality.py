@@ -247,6 +247,22 @@ def test_a_day_before_the_first_delivery(country, tmp_path):
         srg_quality.main(register, tmp_path, intake=intake, on=date(1999, 1, 1))
 
 
+def test_who_has_no_clients_and_sends_nothing_is_left_out_and_counted(country, tmp_path):
+    register, intake = country
+    sent = set(intake.files.filter(pl.col("period_start") == HALVES[0])["municipality"])
+    absent = min(set(register.municipalities.collect()["municipality"]) - sent)
+    emptied = registers.Register(
+        tables=dict(register.tables)
+        | {"benefits": register.benefits.filter(pl.col("municipality") != absent)},
+        partitions=register.partitions, meta=register.meta,
+    )  # fmt: skip
+    chapter = srg_quality.main(emptied, tmp_path, intake=intake, on=date(2008, 8, 1))
+    verdict = pl.read_parquet(tmp_path / "tables" / "verdict_all.parquet")
+    assert verdict["n"].to_list() == [89]
+    assert "nog niet gevraagd" in chapter.lead
+    assert any("niets te leveren (1 keer)" in getattr(b, "body", "") for b in chapter.blocks)
+
+
 def test_nobody_delivers_usably_and_nothing_is_known_of_the_caseload(country, tmp_path):
     register, intake = country
     bare = registers.from_frames(
