@@ -30,7 +30,7 @@ STATES = pl.Enum(STATUS)
 NUMBERED: dict[str, type[pl.DataType]] = {
     "rin_letter": pl.UInt8, "rin": pl.UInt32, "bsn": pl.UInt32, "date": pl.UInt32,
     "municipality": pl.UInt32, "code": pl.UInt32, "integer": pl.Int64, "number": pl.Float64,
-    "id": pl.Int64, "text": pl.Int64,
+    "id": pl.Int64, "text": pl.Int64, "client": pl.Int64,
 }  # fmt: skip
 #: Codes of up to so many digits are looked up by their number.
 _DIGITS = 5
@@ -87,7 +87,7 @@ def decode(field: FieldSpec, dtype: pl.DataType) -> Decoded:
             ok &= number <= LARGEST_RIN
         case "rin_letter":
             value = pl.lit(LETTERS).gather(number - pl.lit(ord("A"), pl.UInt8), null_on_oob=True)
-        case "text":
+        case "text" | "client":
             value = raw if dtype == pl.String else number.cast(pl.String)
             if dtype.is_float():
                 value = pl.when(ok).then(value).otherwise(raw.cast(pl.String))

@@ -21,7 +21,7 @@ from toolkit.registers.schema import TABLES
 HERE = Path(__file__).parent / "layouts"
 
 FieldType = Literal[
-    "rin_letter", "rin", "bsn", "date", "code", "municipality", "integer", "number", "id", "text",
+    "rin_letter", "rin", "bsn", "client", "date", "code", "municipality", "integer", "number", "id", "text",
 ]  # fmt: skip
 Certainty = Literal["found", "memory", "inferred"]
 Severity = Literal["error", "set_aside", "warning"]
@@ -61,7 +61,8 @@ class FieldSpec(_Model):
     aliases : tuple of str
         Other column names it is delivered under. Case is ignored everywhere.
     type : str
-        `rin_letter` and `rin` together, or `bsn`, name the person; `date` is `yyyymmdd`; `code` a
+        `rin_letter` and `rin` together, or `bsn`, or `client` (a number in one's own
+        administration, any text; hashed as a BSN is) name the person; `date` is `yyyymmdd`; `code` a
         code list; `municipality` a CBS number, read as `gm0000`; `id` the number of a job,
         employer, claim or household (digits); `number` has decimals; `text` is kept as it is.
     width : int or None
@@ -301,12 +302,15 @@ class Layout(_Model):
         return sum(field.width or 0 for field in self.fields)
 
     @property
-    def key_kind(self) -> Literal["rin", "bsn", "both", "none"]:
+    def key_kind(self) -> Literal["rin", "bsn", "both", "client", "none"]:
         """By which key a record names its person."""
         types = {field.type for field in self.fields}
         if {"rin", "bsn"} <= types:
             return "both"
-        return "rin" if "rin" in types else "bsn" if "bsn" in types else "none"
+        for kind in ("rin", "bsn", "client"):
+            if kind in types:
+                return kind
+        return "none"
 
     def field(self, name: str) -> FieldSpec:
         """Return a field by name."""

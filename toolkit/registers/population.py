@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: The permutation that numbers persons; the key file, not this, keeps numbers the same over time.
 _SEED = 1
 _CONCORDANCE = "herindelingen"
-_KEY_TYPES = {"rin_letter", "rin", "bsn"}
+_KEY_TYPES = {"rin_letter", "rin", "bsn", "client"}
 
 
 def seal_of(
@@ -32,14 +32,14 @@ def seal_of(
     layouts: Mapping[str, Layout],
     secret: bytes | str | Path | None,
 ) -> PersonKeys | None:
-    """Return what hashes citizen service numbers; None where no layout has any.
+    """Return what hashes citizen service and client numbers; None where no layout has any.
 
     Raises
     ------
     CallError
         When numbers were delivered and there is no key to hash them with.
     """
-    if not any(layouts[file.layout].key_kind in {"bsn", "both"} for file in files):
+    if not any(layouts[file.layout].key_kind in {"bsn", "both", "client"} for file in files):
         return None
     return PersonKeys(secret if isinstance(secret, bytes) else secret_from(secret))
 

@@ -74,6 +74,8 @@ def parse(raw: pl.LazyFrame | pl.DataFrame, layout: Layout) -> pl.LazyFrame:
         found = decode(field, dtype)
         if field.type == "bsn":
             decoded["_bsn"] = found.value
+        elif field.type == "client":  # a word before it, so that no BSN has the same hash
+            decoded["_bsn"] = pl.lit("client ") + found.value
         elif field.type != "rin":
             decoded[name] = found.value
         if field.type == "rin_letter":
@@ -137,7 +139,7 @@ def _prepare(
 
 def _one_key_of_a_kind(layout: Layout) -> None:
     kinds = [field.type for field in layout.fields]
-    for kind in ("rin", "rin_letter", "bsn"):
+    for kind in ("rin", "rin_letter", "bsn", "client"):
         if kinds.count(kind) > 1:
             raise InputError(
                 f"A record names its person by one {kind}, not by {kinds.count(kind)}",

@@ -229,7 +229,7 @@ def _present(layout: Layout, places: Mapping[str, str | None]) -> pl.Expr:
     filled = pl.lit(value=False)
     for field in layout.fields:
         column = places.get(field.name)
-        if field.type not in {"rin", "bsn"} or column is None:
+        if field.type not in {"rin", "bsn", "client"} or column is None:
             continue
         nobody = {"", *field.open, *field.not_applicable, *field.unknown}
         for other in layout.fields:  # the partner's field says itself what 'nobody' is

@@ -150,6 +150,8 @@ def _flags(layout: Layout, schema: pl.Schema, letters: Collection[str]) -> dict[
         flags |= _pair_flags(letters)
     if layout.key_kind in {"bsn", "both"}:
         flags["KEY-BSN"] = pl.col("_bsn").is_null()
+    if layout.key_kind == "client":
+        flags["KEY-CLIENT"] = pl.col("_bsn").is_null()
     for field in layout.fields:
         status = pl.col(f"{field.name}__status")
         invalid = status == "invalid"

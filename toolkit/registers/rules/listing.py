@@ -26,6 +26,7 @@ KEY_RULES = {
     "none": (),
     "rin": ("KEY-RIN", "KEY-ZERO", "KEY-LETTER", "KEY-POPULATION"),
     "bsn": ("KEY-BSN", "KEY-UNLINKED", "KEY-POPULATION"),
+    "client": ("KEY-CLIENT", "KEY-UNLINKED", "KEY-POPULATION"),
     "both": ("KEY-RIN", "KEY-ZERO", "KEY-LETTER", "KEY-BSN", "KEY-UNLINKED", "KEY-POPULATION"),
 }
 
