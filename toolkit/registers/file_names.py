@@ -249,7 +249,7 @@ def _recognised(
     candidates = _candidates(names, layouts)
     if only is not None:
         facts = candidates.get(only)
-        if facts is None and forms is not None and not candidates and extension != ".txt":
+        if facts is None and forms is not None and not candidates:
             facts = _nameless(layouts[only], name)
         candidates = {} if facts is None else {only: facts}
         if facts is None:
