@@ -19,6 +19,9 @@ from toolkit.registers.keys import (
     passes_eleven_test,
     secret_from,
 )
+from toolkit.registers.layout import Layout
+from toolkit.registers.rules import check_records
+from toolkit.registers.values import parse
 
 SECRET = b"a key of the user"
 R = ord("R") * 10**9
@@ -245,3 +248,24 @@ def test_no_key_is_ever_shown(caplog):
         text = "\n".join(shown)
         # the lines of this test stand in the tracebacks, its values may not
         assert secret not in text
+
+
+def test_a_client_number_is_hashed_as_no_bsn_is():
+    own = read_own_layout("client")
+    found = parse(pl.DataFrame({"_file": [0, 0], "_row": [1, 2], "nr": ["111222333", ""]}), own)
+    checked = check_records(found, own)
+    assert checked.broken["rule"].to_list() == ["KEY-CLIENT"]
+    secret = b"0123456789abcdef"
+    hashed = PersonKeys(secret).seal(checked.accepted)
+    assert hashed["_hash"][0] != hash_bsn(pl.Series(["111222333"]), secret)[0]
+
+
+def read_own_layout(kind):
+    words = {"nl": "x", "en": "x"}
+    return Layout.model_validate(
+        {
+            "name": "own", "title": words, "about": words, "reference": "x", "formats": ["csv"],
+            "files": ["own"], "unit": "person", "period": "none",
+            "fields": [{"name": "nr", "type": kind}],
+        }
+    )  # fmt: skip
