@@ -252,12 +252,32 @@ def _begun_here(period: Period) -> pl.Expr:
     return pl.col("DATUMAANVANG") >= f"{period.start:%Y%m%d}"
 
 
+#: What says under which contract of a job a wage row falls.
+_TERMS = ("SSOORTBAAN", "SCONTRACTSOORT", "GESUBSIDIEERD")
+#: A tax period and a change of contract cut a month into four rows at most.
+_NEAR = (-3, -2, -1, 1, 2, 3)
+
+
+def _month() -> pl.Expr:
+    return pl.col("SDATUMAANVANGIKO").str.slice(0, 6)
+
+
+def _same(names: tuple[str, ...], far: int) -> pl.Expr:
+    return pl.all_horizontal(pl.col(name) == pl.col(name).shift(far) for name in names)
+
+
 def _later_month(_: Period) -> pl.Expr:
     """A row whose job had a row on the same terms in an earlier month of the file."""
-    terms = ("IKVID", "SSOORTBAAN", "SCONTRACTSOORT", "GESUBSIDIEERD")
-    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in terms)
-    month = pl.col("SDATUMAANVANGIKO").str.slice(0, 6)
-    return same & (month > month.shift())
+    return _same(("IKVID", *_TERMS), 1) & (_month() > _month().shift())
+
+
+def _one_contract(_: Period) -> pl.Expr:
+    """A row in whose month the job had one contract: there is one to take the pay back from."""
+    other = [
+        _same(("IKVID",), far) & (_month() == _month().shift(far)) & ~_same(_TERMS, far)
+        for far in _NEAR
+    ]
+    return ~pl.any_horizontal(found.fill_null(value=False) for found in other)
 
 
 def _several_days(_: Period) -> pl.Expr:
@@ -270,6 +290,7 @@ _MAY: dict[str, Callable[[Period], pl.Expr]] = {
     "unknown_scheme": _begun_here,
     "overlapping_spell": _begun_and_ended_here,
     "split_rows": _several_days,
+    "netted_correction": _one_contract,
     "unknown_amount": _later_month,
     "too_many_hours": _later_month,
 }
