@@ -10,7 +10,7 @@ import polars as pl
 from synthetic_data.deliver.ledger import LEDGER
 from toolkit.errors import CallError
 from toolkit.registers import facts
-from toolkit.registers.closed import closed_folder
+from toolkit.registers.intake.closed import closed_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from synthetic_data.deliver.ledger import Ledger
 from synthetic_data.deliver.municipal import srg_persons, srg_records
 from synthetic_data.deliver.national import before_srg
 from synthetic_data.deliver.periods import half_years
-from synthetic_data.deliver.sheet import Sheet, write_book, write_small
+from synthetic_data.deliver.sheet import Sheet, join_parts, write_part, write_small
 from synthetic_data.raw_files import encode, write
 from toolkit.errors import CallError, check_option
 from toolkit.registers import codes
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+#: Persons whose part of a Parquet file is made at a time.
+_GROUP = 400_000
 LEDGER_FILE, SECRET_FILE = "ledger.parquet", "secret.key"
 
 
@@ -106,7 +109,7 @@ def deliver(
     raw = _cleared(root) / "raw"
     raw.mkdir()
     ledger = Ledger()
-    persons = register.persons.collect()
+    persons = register.persons.sort("person").collect()
     link = keys.keys_of(persons["person"], seed=seed)
     places = register.municipalities.collect()
     dirtier = Dirtier(dirt or Dirt.none(), seed, ledger, places)
@@ -176,30 +179,58 @@ def _national(
     dirtier: Dirtier,
     raw: Path,
 ) -> Iterator[tuple[int, int]]:
-    """Write the national files, table by table and year by year; yields files and records."""
+    """Write the national files, table by table and year by year; yields files and records.
+
+    Parquet, in which the largest are, is made some persons at a time.
+    """
     loaded, table = "", pl.DataFrame()
-    rin = link.select("person", "RINPERSOONS", "RINPERSOON")
-    for book in BOOKS:
-        if book.table not in wanted:
-            continue
+    lows = _lows(register)
+    for number, book in enumerate(book for book in BOOKS if book.table in wanted):
         if book.table != loaded:
             loaded, table = book.table, _table(register, book.table)
         form = layout(book.layout)
-        for period in book.periods:
-            typed = book.build(table, period)
-            keyed = typed.join(rin, on="person", how="left", maintain_order="left")
-            frame = encode(keyed, form).with_columns(
-                _file=pl.lit(0, pl.UInt32), _person=typed["person"]
-            )
-            sheet = dirtier.book(Sheet(form, (book.file(period),), frame), period)
-            write_book(sheet, raw, book.form)
-            yield 1, sheet.frame.height
+        cuts = lows if book.form == "parquet" else lows[:1]
+        edges = [*table["person"].search_sorted(pl.Series(cuts, dtype=pl.Int64)), table.height]
+        for turn, period in enumerate(book.periods):
+            file, records = book.file(period), 0
+            for part, (low, high) in enumerate(pairwise(edges)):
+                typed = book.build(table[low:high], period)
+                frame = encode(_with_keys(typed, link), form).with_columns(
+                    _file=pl.lit(0, pl.UInt32), _person=typed["person"]
+                )
+                sheet = dirtier.book(
+                    Sheet(form, (file,), frame), period, number=100 * number + turn, after=records
+                )
+                write_part(sheet, raw, book.form, part=part if len(cuts) > 1 else None)
+                records += sheet.frame.height
+            if len(cuts) > 1:
+                join_parts(raw / file)
+            yield 1, records
         _log.info("delivered %s", book.layout)
+
+
+def _lows(register: Register) -> list[int]:
+    """Return where groups of persons begin that fit in memory with their wage rows."""
+    lows: list[int] = []
+    for part in register.partitions:
+        if not lows or part.high - lows[-1] > _GROUP:
+            lows.append(part.low)
+    return lows
+
+
+def _with_keys(typed: pl.DataFrame, link: pl.DataFrame) -> pl.DataFrame:
+    """Put the RIN pair beside records."""
+    names = ["RINPERSOONS", "RINPERSOON"]
+    low, height = link["person"].min(), link.height
+    if isinstance(low, int) and link["person"].max() == low + height - 1:
+        found = typed["person"] - low  # numbered through: no need to look up
+        return typed.with_columns(link[name].gather(found) for name in names)
+    return typed.join(link.select("person", *names), on="person", how="left", maintain_order="left")
 
 
 def _table(register: Register, name: str) -> pl.DataFrame:
     """Load a table, sorted; jobs know how long they last over all their terms."""
-    lazy = register.table(name)
+    lazy = register.table(name).sort("person", maintain_order=True)
     if name == "jobs":
         lazy = lazy.join(spans(lazy), on="job", how="left", maintain_order="left")
     return lazy.collect()

@@ -52,13 +52,16 @@ class Sheet:
         return replace(self, frame=frame)
 
 
-def note(sheet: Sheet, ledger: Ledger) -> None:
-    """Write in the ledger where the injected errors of a sheet stand. Call it last."""
+def note(sheet: Sheet, ledger: Ledger, *, after: int = 0) -> None:
+    """Write in the ledger where the injected errors of a sheet stand. Call it last.
+
+    `after` is the number of records of the file that were written before.
+    """
     frame = sheet.frame
     if "_kind" not in frame.columns or frame["_kind"].null_count() == frame.height:
         return
     marked = frame.select("_file", *MARKS).with_columns(
-        _row=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("_file")
+        _row=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("_file") + after
     )
     names = pl.Series(sheet.files, dtype=pl.String)
     found = marked.filter(pl.col("_kind").is_not_null())
@@ -81,10 +84,20 @@ def delivered(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(name for name in frame.columns if not name.startswith("_"))
 
 
-def write_book(sheet: Sheet, folder: Path, form: Form) -> None:
-    """Write a sheet of one file, packed as its name says."""
-    name = sheet.files[0].partition("!")[0]
-    write(delivered(sheet.frame), sheet.layout, folder / name, form)
+def write_part(sheet: Sheet, folder: Path, form: Form, *, part: int | None = None) -> None:
+    """Write a sheet of one file, packed as its name says, or a part of it, to be joined later."""
+    path = folder / sheet.files[0].partition("!")[0]
+    if part is not None:
+        path = path.with_name(f"{path.name}.{part:04d}")
+    write(delivered(sheet.frame), sheet.layout, path, form)
+
+
+def join_parts(path: Path) -> None:
+    """Join the parts of a Parquet file, a piece at a time."""
+    parts = sorted(path.parent.glob(f"{path.name}.[0-9]*"))
+    pl.scan_parquet(parts, glob=False).sink_parquet(path)
+    for part in parts:
+        part.unlink()
 
 
 def write_small(sheet: Sheet, folder: Path, files: Iterable[str]) -> None:

@@ -48,7 +48,6 @@ class Dirtier:
         self._ledger = ledger
         self._who = draw_deliverers(municipalities, dirt, seed=seed)
         self._plan = pl.DataFrame()
-        self._books = 0
 
     @property
     def places(self) -> pl.Series:
@@ -68,12 +67,14 @@ class Dirtier:
             ".csv" if delimited else ".txt"
         )
 
-    def book(self, sheet: Sheet, period: Period) -> Sheet:
-        """Return a national file with errors in it."""
-        self._books += 1
-        frame = national.spoiled(sheet, period, self._shares, seed=self._seed, number=self._books)
+    def book(self, sheet: Sheet, period: Period, *, number: int, after: int = 0) -> Sheet:
+        """Return (a part of) a national file with errors in it.
+
+        `number` tells files apart; `after` is the number of records written before.
+        """
+        frame = national.spoiled(sheet, period, self._shares, seed=self._seed, number=number)
         spoiled = sheet.having(frame)
-        note(spoiled, self._ledger)
+        note(spoiled, self._ledger, after=after)
         return spoiled
 
     def plan_programmes(self, programmes: pl.DataFrame) -> None:

@@ -59,7 +59,7 @@ def spoiled(
         return frame
     persons = frame["_person"].unique(maintain_order=True)
     struck = pl.DataFrame(
-        {"_person": persons, "_planned": kinds_of(persons, wanted, seed * 1_000 + 200 + number)}
+        {"_person": persons, "_planned": kinds_of(persons, wanted, seed * 100_000 + 1_000 + number)}
     ).filter(pl.col("_planned").is_not_null())
     frame = (
         unmarked(frame)
