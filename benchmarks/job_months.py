@@ -26,8 +26,8 @@ import numpy as np
 import polars as pl
 
 from toolkit.registers.codes import CONTRACT, JOB_KIND
-from toolkit.registers.job_month_stream import stream_job_months
-from toolkit.registers.job_months import job_months
+from toolkit.registers.wages.job_months import job_months
+from toolkit.registers.wages.stream import stream_job_months
 
 ROWS_A_PERSON = 13
 BATCH = 1_000_000

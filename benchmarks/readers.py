@@ -71,8 +71,8 @@ def work(folder: Path, name: str) -> Callable[[], int]:
 
     from toolkit.registers import readers
     from toolkit.registers.delivery import DeliveredFile
-    from toolkit.registers.file_names import discover
     from toolkit.registers.layout import Layout, layout
+    from toolkit.registers.readers.discovery import discover
 
     def count(batches: Iterator[pl.DataFrame]) -> int:
         return sum(batch.height for batch in batches)

@@ -224,7 +224,7 @@ def layouts_check(
 ) -> None:
     """Say which layout fits a file, and why not the others."""
     from toolkit.registers.layout import layouts as known
-    from toolkit.registers.matching import fits
+    from toolkit.registers.readers.matching import fits
 
     found = fits(file, known(own))
     good = [fit for fit in found if fit.ok]

@@ -23,7 +23,7 @@ from toolkit.errors import ToolkitError
 from toolkit.registers import readers
 from toolkit.registers.delivery import DeliveredFile
 from toolkit.registers.layout import Layout
-from toolkit.registers.matching import fits
+from toolkit.registers.readers.matching import fits
 from toolkit.registers.readers.unpack import members
 
 pytestmark = pytest.mark.fuzz

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
@@ -24,8 +24,12 @@ from toolkit.errors import (
     OutsideCoverageError,
     StorageError,
 )
-from toolkit.registers import intake, staging
+from toolkit.registers.intake import run as intake
+from toolkit.registers.intake import staging
 from toolkit.registers.schema import PERSON_TABLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PERSONS = 600
 

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toolkit.registers import codes, schema
-from toolkit.registers.job_month_stream import stream_job_months
-from toolkit.registers.job_months import job_months
-from toolkit.registers.jobs import wage_rows_to_jobs
 from toolkit.registers.layout import TableSpec
-from toolkit.registers.person_months import person_months
+from toolkit.registers.wages.job_months import job_months
+from toolkit.registers.wages.jobs import wage_rows_to_jobs
+from toolkit.registers.wages.person_months import person_months
+from toolkit.registers.wages.stream import stream_job_months
 
 QUICK = settings(max_examples=60, deadline=None)
 FIRST = date(2010, 1, 1)

@@ -12,8 +12,8 @@ from polars.testing import assert_frame_equal
 from toolkit.registers import reconcile
 from toolkit.registers.delivery import COUNTS
 from toolkit.registers.layout import Layout
-from toolkit.registers.packing import arrange, pack, repeats
-from toolkit.registers.relations import relate
+from toolkit.registers.reconcile.packing import arrange, pack, repeats
+from toolkit.registers.reconcile.relations import relate
 
 HALVES = [date(2009, 1, 1), date(2009, 7, 1), date(2010, 1, 1), date(2010, 7, 1)]
 

@@ -17,11 +17,11 @@ from toolkit.errors import (
     WrongTypeError,
 )
 from toolkit.registers import schema
-from toolkit.registers.job_month_stream import stream_job_months
-from toolkit.registers.job_months import FLAGS, job_months
-from toolkit.registers.jobs import wage_rows_to_jobs
 from toolkit.registers.layout import TableSpec
-from toolkit.registers.person_months import person_months
+from toolkit.registers.wages.job_months import FLAGS, job_months
+from toolkit.registers.wages.jobs import wage_rows_to_jobs
+from toolkit.registers.wages.person_months import person_months
+from toolkit.registers.wages.stream import stream_job_months
 
 FROM, UNTIL = date(2010, 1, 1), date(2012, 1, 1)
 COLUMNS = {

@@ -10,8 +10,9 @@ from pathlib import Path, PurePath
 import pytest
 
 from toolkit.errors import CallError, InputError
-from toolkit.registers.file_names import discover, match_name, newest
 from toolkit.registers.layout import Layout
+from toolkit.registers.readers.discovery import discover, newest
+from toolkit.registers.readers.file_names import match_name
 
 
 def layout(name="x", **more):

@@ -9,11 +9,11 @@ import pytest
 from synthetic_data.raw_files import encode
 from toolkit.registers.delivery import STATUS
 from toolkit.registers.explain import explained, listed
-from toolkit.registers.file_names import in_force, match_name
 from toolkit.registers.layout import HERE, built_in, code_lists
+from toolkit.registers.readers.file_names import in_force, match_name
 from toolkit.registers.reconcile import needed
+from toolkit.registers.reconcile.relations import check_persons
 from toolkit.registers.reconcile.rows import columns_of, roots
-from toolkit.registers.relations import check_persons
 from toolkit.registers.rules import check_records, rules_of
 from toolkit.registers.schema import TABLES, dtypes
 from toolkit.registers.values import parse

@@ -11,7 +11,7 @@ import pytest
 
 from toolkit.errors import CallError, InputError
 from toolkit.registers.layout import Layout
-from toolkit.registers.matching import fits
+from toolkit.registers.readers.matching import fits
 
 if TYPE_CHECKING:
     from pathlib import Path

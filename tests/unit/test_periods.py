@@ -9,9 +9,9 @@ import pytest
 
 from toolkit.errors import OutsideCoverageError
 from toolkit.registers.delivery import DeliveredFile
+from toolkit.registers.intake.periods import coverage_of
+from toolkit.registers.intake.settings import Settings
 from toolkit.registers.layout import built_in
-from toolkit.registers.periods import coverage_of
-from toolkit.registers.settings import Settings
 
 
 def years(layout: str, *found: int) -> list[DeliveredFile]:

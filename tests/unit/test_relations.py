@@ -9,7 +9,7 @@ import pytest
 
 from toolkit.errors import MissingColumnError
 from toolkit.registers.layout import Layout, built_in
-from toolkit.registers.relations import check_persons, relate
+from toolkit.registers.reconcile.relations import check_persons, relate
 
 H1, H2, H3 = date(2006, 1, 1), date(2006, 7, 1), date(2007, 1, 1)
 

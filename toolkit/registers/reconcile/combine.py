@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from toolkit.registers.delivery import COUNTS
-from toolkit.registers.packing import repeats
+from toolkit.registers.reconcile.packing import repeats
 from toolkit.registers.reconcile.rows import FACTS
 from toolkit.registers.reconcile.sentences import rule_id
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from toolkit.registers.delivery import REVISIONS
-from toolkit.registers.packing import arrange
+from toolkit.registers.reconcile.packing import arrange
 from toolkit.registers.reconcile.rows import FACTS, ORDER, delivery_order, roots
 
 if TYPE_CHECKING:

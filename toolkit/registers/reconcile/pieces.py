@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from toolkit.registers.packing import arrange
+from toolkit.registers.reconcile.packing import arrange
 from toolkit.registers.reconcile.rows import FACTS
 
 if TYPE_CHECKING:

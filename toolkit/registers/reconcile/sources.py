@@ -14,9 +14,9 @@ from toolkit.registers.reconcile.latest import as_revisions, latest, without_rep
 from toolkit.registers.reconcile.measures import measure
 from toolkit.registers.reconcile.positions import dated
 from toolkit.registers.reconcile.programmes import trajects
+from toolkit.registers.reconcile.relations import relate
 from toolkit.registers.reconcile.rows import NATURAL_KEY, ORDER, columns_of, take
 from toolkit.registers.reconcile.sentences import rule_id
-from toolkit.registers.relations import relate
 from toolkit.registers.schema import PERSON_TABLES
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _measured(work: Work, staged: pl.DataFrame, layout: Layout, table: TableSpec
 def _one_source(work: Work, kept: pl.DataFrame, layout: Layout, table: TableSpec) -> None:
     """Reduce the records of one table of a layout to the latest, and file the rows."""
     if table.via == "wage_rows":
-        from toolkit.registers.jobs import wage_rows_to_jobs
+        from toolkit.registers.wages.jobs import wage_rows_to_jobs
 
         jobs = wage_rows_to_jobs(kept, table, covered_until=work.until.get("jobs"))
         none = pl.lit(None, dtype=pl.Date)

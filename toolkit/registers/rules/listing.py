@@ -63,7 +63,7 @@ class Rule:
 @cache
 def sentences() -> dict[str, dict[str, Any]]:
     """Return `sentences.toml`: group → rule → words."""
-    file = Path(__file__).parents[1] / "sentences.toml"
+    file = Path(__file__).with_name("sentences.toml")
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 

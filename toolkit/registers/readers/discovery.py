@@ -1,4 +1,4 @@
-"""Files of a delivery by their names: which layout, which period, who delivered, which version."""
+"""The files of a delivery: found in folders and archives, each with its layout, newest first."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import csv
 import io
 import re
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from functools import cache
+from datetime import date
 from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import CallError, InputError, masked, nearest
 from toolkit.registers.delivery import DeliveredFile
+from toolkit.registers.readers.file_names import (
+    NameFacts,
+    bare,
+    extension_of,
+    in_force,
+    listed,
+    match_name,
+    stem_of,
+)
 from toolkit.registers.readers.text import decoded
 from toolkit.registers.readers.unpack import members, open_bytes
 
@@ -37,43 +45,7 @@ _BESIDE: Final = {
 _LITTER: Final = {"thumbs.db", "desktop.ini", "__macosx"}
 _RECEIVED: Final = "ontvangst.csv"
 
-_PIECES: Final = {
-    "year": r"(?P<year>(?:19|20)\d\d)",
-    "half": r"(?:HJ?)?(?P<half>0?[12])",
-    "month": r"(?P<month>0[1-9]|1[0-2])",
-    "day": r"(?P<day>0[1-9]|[12]\d|3[01])",
-    "municipality": r"(?:GM)?(?P<municipality>\d{3,4})",
-    "version": r"(?P<version>\d{1,6})",
-}
 _VERSION: Final = re.compile(r"_?v\d+$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class NameFacts:
-    """What a file name says, by the pattern it fits.
-
-    Attributes
-    ----------
-    period_start, period_end : date or None
-        The period `[start, end)`.
-    municipality : str or None
-        `gm0000`.
-    version : int
-        The `V` number; 1 without one.
-    pattern : str
-        The pattern it fits.
-    """
-
-    period_start: date | None
-    period_end: date | None
-    municipality: str | None
-    version: int
-    pattern: str
-
-    @property
-    def literal(self) -> int:
-        """Letters of the pattern that are no placeholder: the more, the surer."""
-        return len(_bare(self.pattern))
 
 
 @dataclass(frozen=True)
@@ -95,48 +67,6 @@ class Discovery:
     ignored: tuple[str, ...]
 
 
-def match_name(layout: Layout, path: PurePath) -> NameFacts | None:
-    """Read a file name by the patterns of a layout; None where none fits.
-
-    The extension does not count, nor that of an archive around it; case is ignored.
-
-    Examples
-    --------
-    >>> from pathlib import PurePath
-    >>> from toolkit.registers.layout import layout
-    >>> match_name(layout("srg_2010"), PurePath("SRG_0363_20101_V2.txt")).municipality
-    'gm0363'
-    """
-    stem = _stem(path)
-    for pattern in layout.files:
-        found = _expression(pattern).fullmatch(stem)
-        if found is None:
-            continue
-        said = found.groupdict()
-        period = _period(layout, said)
-        if period is None:
-            continue
-        number = said.get("municipality")
-        return NameFacts(
-            *period,
-            municipality=f"gm{int(number):04d}" if number else None,
-            version=int(said.get("version") or 1),
-            pattern=pattern,
-        )
-    return None
-
-
-def in_force(layout: Layout, facts: NameFacts) -> bool:
-    """Tell whether a layout was in force in the period that a file name says."""
-    if facts.period_start is None:
-        return True
-    month = f"{facts.period_start:%Y-%m}"
-    return not (
-        (layout.from_ is not None and month < layout.from_)
-        or (layout.until is not None and month >= layout.until)
-    )
-
-
 def newest(files: Sequence[DeliveredFile]) -> tuple[list[DeliveredFile], list[DeliveredFile]]:
     """Split files into those to read and those that a higher version supersedes.
 
@@ -151,7 +81,7 @@ def newest(files: Sequence[DeliveredFile]) -> tuple[list[DeliveredFile], list[De
     """
     groups: dict[tuple[object, ...], list[DeliveredFile]] = {}
     for file in files:
-        stem = _VERSION.sub("", _stem(_own_name(file))).lower()
+        stem = _VERSION.sub("", stem_of(_own_name(file))).lower()
         key = (file.layout, file.period_start, file.period_end, file.municipality, stem)
         groups.setdefault(key, []).append(file)
     kept, superseded = [], []
@@ -241,7 +171,7 @@ def _recognised(
 ) -> DeliveredFile | None:
     """Which layout a file has; None for what lies beside the data."""
     own = PurePosixPath(member) if member is not None else PurePath(path.name)
-    extension = _extension(own)
+    extension = extension_of(own)
     forms = FORMATS.get(extension)
     names = [own]
     if member is not None and len(members(path, name=name)) == 1:
@@ -291,7 +221,7 @@ def _nameless(layout: Layout, name: str) -> NameFacts:
         raise InputError(
             f"The name of a file does not say its period, which layout {layout.name!r} needs",
             where=name,
-            fix=f"name it after {_listed(layout)}",
+            fix=f"name it after {listed(layout)}",
         )
     return NameFacts(None, None, municipality=None, version=1, pattern="")
 
@@ -350,15 +280,15 @@ def _refuse_unknown(
     names: Sequence[PurePath], name: str, layouts: Mapping[str, Layout], *, is_data: bool
 ) -> None:
     """Refuse a data file that no pattern fits; what lies beside data passes."""
-    extension = _extension(names[0])
-    stem = _stem(names[0])
+    extension = extension_of(names[0])
+    stem = stem_of(names[0])
     if extension in _BESIDE or not is_data:
         return
     patterns = {
-        _bare(pattern): (pattern, layout.name)
+        bare(pattern): (pattern, layout.name)
         for layout in layouts.values()
         for pattern in layout.files
-        if len(_bare(pattern)) >= 3
+        if len(bare(pattern)) >= 3
     }
     begins = [
         bare
@@ -377,74 +307,6 @@ def _refuse_unknown(
         fix=fix + "rename it, take it out of the folder, or write a layout for it "
         "(docs/how-to/own-data.md)",
     )
-
-
-@cache
-def _expression(pattern: str) -> re.Pattern[str]:
-    """Regular expression of a file-name pattern."""
-    parts = re.split(r"(\{\w+\}|\*)", pattern)
-    made = []
-    for part in parts:
-        if part == "*":
-            made.append(".*")
-        elif part.startswith("{"):
-            word = part[1:-1]
-            if word not in _PIECES:
-                hint = nearest(word, _PIECES)
-                raise InputError(
-                    f"A pattern of file names has no {part}",
-                    where=pattern,
-                    fix=f"did you mean {{{hint}}}?" if hint else f"it has {', '.join(_PIECES)}",
-                )
-            made.append(_PIECES[word])
-        else:
-            made.append(re.escape(part))
-    return re.compile("".join(made), re.IGNORECASE)
-
-
-def _period(
-    layout: Layout, said: Mapping[str, str | None]
-) -> tuple[date | None, date | None] | None:
-    """Period of a file, `[start, end)`; None where the name does not say it."""
-    if layout.period == "none":
-        return None, None
-    needed = {
-        "year": ("year",), "half_year": ("year", "half"), "month": ("year", "month"),
-        "day": ("year", "month", "day"),
-    }[layout.period]  # fmt: skip
-    parts = {word: int(said.get(word) or 0) for word in needed}
-    if not all(parts.values()):
-        return None
-    months = {"year": 12, "half_year": 6, "month": 1, "day": 0}[layout.period]
-    first = parts.get("month", 6 * parts.get("half", 1) - 5)
-    try:
-        start = date(parts["year"], first, parts.get("day", 1))
-    except ValueError:  # 31 June
-        return None
-    after = parts["year"] * 12 + first - 1 + months
-    end = date(after // 12, after % 12 + 1, 1) if months else start + timedelta(days=1)
-    return start, end
-
-
-def _bare(pattern: str) -> str:
-    return re.sub(r"\{\w+\}", "", pattern).replace("*", "")
-
-
-def _listed(layout: Layout) -> str:
-    return " or ".join(repr(pattern) for pattern in layout.files)
-
-
-def _unzipped(path: PurePath) -> PurePath:
-    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
-
-
-def _extension(path: PurePath) -> str:
-    """Extension without that of an archive. `V1.2` in a name is no extension of data."""
-    return _unzipped(path).suffix.lower()
-
-
-def _stem(path: PurePath) -> str:
-    return _unzipped(path).stem
 
 
 def _own_name(file: DeliveredFile) -> PurePath:

@@ -12,7 +12,8 @@ import polars as pl
 from toolkit.errors import CallError, InputError
 from toolkit.registers import readers
 from toolkit.registers.delivery import DeliveredFile
-from toolkit.registers.file_names import FORMATS, form_of, in_force, match_name
+from toolkit.registers.readers.discovery import FORMATS, form_of
+from toolkit.registers.readers.file_names import in_force, match_name
 from toolkit.registers.readers.unpack import members, open_bytes, suffix
 
 if TYPE_CHECKING:

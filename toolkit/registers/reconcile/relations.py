@@ -13,7 +13,7 @@ import polars as pl
 
 from toolkit.errors import MissingColumnError
 from toolkit.registers.delivery import BROKEN, COUNTS, REVISIONS
-from toolkit.registers.packing import arrange, repeats
+from toolkit.registers.reconcile.packing import arrange, repeats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

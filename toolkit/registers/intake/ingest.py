@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError
-from toolkit.registers.canonical import is_canonical, read_canonical
+from toolkit.registers.intake.canonical import is_canonical, read_canonical
 from toolkit.registers.layout import layout as named_layout
 from toolkit.registers.layout import layouts as known_layouts
 from toolkit.registers.schema import PERSON_TABLES
@@ -90,7 +90,7 @@ def ingest(
         return _ingest_canonical(folder, Path(target), partition_size, progress)
     if layout != AUTO:
         named_layout(layout, layouts)
-    from toolkit.registers.intake import Intake
+    from toolkit.registers.intake.run import Intake
 
     intake = Intake(
         folder,

@@ -8,7 +8,7 @@ import polars as pl
 
 from toolkit.errors import InputError, MissingValueError, UnknownCodeError, masked, nearest
 from toolkit.registers import codes, schema
-from toolkit.registers.job_months import (
+from toolkit.registers.wages.job_months import (
     FOUR_WEEKLY,
     HOURS_CAP,
     HOURS_STEP,

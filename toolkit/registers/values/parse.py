@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from toolkit.errors import InputError, MissingColumnError, WrongTypeError, nearest
-from toolkit.registers.decode import NUMBERED, decode
 from toolkit.registers.delivery import RECORD
 from toolkit.registers.keys.numbers import key_of
 from toolkit.registers.layout import GIVEN
+from toolkit.registers.values.decode import NUMBERED, decode
 
 if TYPE_CHECKING:
     from toolkit.registers.layout import FieldSpec, Layout

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.registers.dates import FIRST_YEAR, LAST_YEAR, day_of
 from toolkit.registers.delivery import STATUS
 from toolkit.registers.keys.numbers import LARGEST_RIN, LETTERS, NO_PARTNER, passes_eleven_test
+from toolkit.registers.values.dates import FIRST_YEAR, LAST_YEAR, day_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from toolkit.registers.delivery import DeliveredFile
+    from toolkit.registers.intake.settings import Settings
     from toolkit.registers.layout import Layout
-    from toolkit.registers.settings import Settings
 
     Span = tuple[date, date]
 

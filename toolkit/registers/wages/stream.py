@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError
-from toolkit.registers.job_months import HOURS_CAP, cut_by_month, rates, standard, sums
+from toolkit.registers.wages.job_months import HOURS_CAP, cut_by_month, rates, standard, sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import polars as pl
 
 from toolkit.errors import WrongTypeError, check_option
 from toolkit.frames import require_columns
-from toolkit.registers.job_months import FLAGS, steady
+from toolkit.registers.wages.job_months import FLAGS, steady
 
 #: Room in one integer for the wage in cents, and for the number of the job.
 _WAGE_ROOM, _JOB_ROOM = 2**36, 2**63
@@ -49,7 +49,7 @@ def person_months(
     --------
     >>> from datetime import date
     >>> import polars as pl
-    >>> from toolkit.registers.job_months import job_months
+    >>> from toolkit.registers.wages.job_months import job_months
     >>> rows = pl.LazyFrame({
     ...     "person": [1, 1], "job": [7, 8], "employer": [3, 4],
     ...     "start": [date(2010, 6, 1), date(2010, 6, 16)],

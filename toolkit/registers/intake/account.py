@@ -50,11 +50,11 @@ def account(register: Register, language: str = "en") -> str:
     ]
     table = by_layout(register)
     total = table.select(pl.lit("all").alias("layout"), pl.exclude("layout").sum())
-    for row in pl.concat([table, total]).iter_rows(named=True):
-        lines.append(
-            f"{row['layout']:<28}{row['files']:>7,}{row['rows']:>13,}{row['accepted']:>13,}"
-            f"{row['rejected']:>10,}{row['set_aside']:>9,}"
-        )
+    lines += [
+        f"{row['layout']:<28}{row['files']:>7,}{row['rows']:>13,}{row['accepted']:>13,}"
+        f"{row['rejected']:>10,}{row['set_aside']:>9,}"
+        for row in pl.concat([table, total]).iter_rows(named=True)
+    ]
     rules = by_rule(register)
     if rules.height:
         lines += ["", "rules that were broken:"]

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from toolkit.registers.delivery import Assembled
+    from toolkit.registers.intake.settings import Settings
+    from toolkit.registers.intake.staging import Staged
     from toolkit.registers.layout import Layout
-    from toolkit.registers.settings import Settings
-    from toolkit.registers.staging import Staged
 
 UNUSABLE = {"table": pl.String, "rule": pl.String, "n": pl.UInt32}
 

@@ -18,18 +18,18 @@ import polars as pl
 
 from toolkit.errors import CheckError, EmptyCohortError, MissingTableError
 from toolkit.provenance import Manifest, hash_file
-from toolkit.registers.closed import RejectedWriter, closed_folder, make_closed
 from toolkit.registers.delivery import BROKEN, COUNTS, REVISIONS
-from toolkit.registers.file_names import discover
-from toolkit.registers.periods import coverage_of, coverage_table
-from toolkit.registers.population import find_population, reference_tables, seal_of
+from toolkit.registers.intake.closed import RejectedWriter, closed_folder, make_closed
+from toolkit.registers.intake.periods import coverage_of, coverage_table
+from toolkit.registers.intake.population import find_population, reference_tables, seal_of
+from toolkit.registers.intake.settings import read_settings
+from toolkit.registers.intake.settle import UNUSABLE, Settler
+from toolkit.registers.intake.staging import ROWS, Stager, fingerprint
 from toolkit.registers.readers import extract
+from toolkit.registers.readers.discovery import discover
 from toolkit.registers.reconcile.sentences import rule_id as reconcile_rule
 from toolkit.registers.reconcile.sentences import sentences
 from toolkit.registers.rules import rules_of
-from toolkit.registers.settings import read_settings
-from toolkit.registers.settle import UNUSABLE, Settler
-from toolkit.registers.staging import ROWS, Stager, fingerprint
 from toolkit.registers.store import StoreWriter
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from toolkit.registers.delivery import DeliveredFile
+    from toolkit.registers.intake.settle import Settled
+    from toolkit.registers.intake.staging import Staged
     from toolkit.registers.keys import KeyRing, PersonKeys
     from toolkit.registers.layout import Layout
-    from toolkit.registers.settle import Settled
-    from toolkit.registers.staging import Staged
 
 _log = logging.getLogger(__name__)
 
