@@ -11,25 +11,37 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# What a user may set:  make reproduce PERSONS=1000000 SEED=2 LANGUAGE=en
+# What a user may set:  make reproduce PERSONS=1000000 SEED=2 LANGUAGE=en DIRT=none
 PERSONS ?= 300000
 SEED ?= 1
 LANGUAGE ?= nl
 OUT ?= output
-# a register of one's own instead of the synthetic one:  make reproduce DATA=path LAYOUT=canonical
+# errors in the synthetic deliveries: none, realistic, everything
+DIRT ?= realistic
+# a delivery of one's own instead of the synthetic one:  make reproduce DATA=path LAYOUT=auto SECRET=file
 DATA ?=
-LAYOUT ?= canonical
+LAYOUT ?= auto
+LAYOUTS ?=
+SECRET ?=
 
+# the world, its raw files, and the register made of them
+WORLD := data/synthetic-$(PERSONS)-$(SEED)
+DELIVERY := $(WORLD)/delivery-$(DIRT)
 ifeq ($(DATA),)
-REGISTER := data/synthetic-$(PERSONS)-$(SEED)/register
+REGISTER := $(WORLD)/store-$(DIRT)
 else
 REGISTER := data/$(notdir $(patsubst %/,%,$(DATA)))-$(LAYOUT)/register
 endif
 
 TOOLKIT_CODE := $(shell find toolkit -name '*.py' -o -name '*.toml' -o -name '*.j2' -o -name '*.css' 2>/dev/null)
-WORLD_CODE := $(shell find synthetic_data -name '*.py' -o -name '*.toml' 2>/dev/null) \
+WORLD_CODE := $(shell find synthetic_data -path synthetic_data/deliver -prune -o -name '*.py' -print 2>/dev/null) \
 	$(wildcard toolkit/registers/*.py)
+DELIVER_CODE := $(shell find synthetic_data/deliver toolkit/registers/layouts -name '*.py' -o -name '*.toml' 2>/dev/null)
+INTAKE_CODE := $(shell find toolkit/registers -name '*.py' -o -name '*.toml' 2>/dev/null)
 REGISTER_STUDIES := durable_outflow repeat_unemployment
+ifeq ($(DATA),)
+REGISTER_STUDIES += srg_quality
+endif
 STUDIES := $(REGISTER_STUDIES) school_to_work
 CHAPTERS := $(STUDIES:%=$(OUT)/%/chapter.json)
 
@@ -56,15 +68,22 @@ $(VENV)/.ready: requirements.lock requirements-data.lock pyproject.toml
 
 # --- the main job --------------------------------------------------------------------------------
 
-reproduce: $(OUT)/report.html ## simulate the register, run the studies, write figures, tables and report
+reproduce: $(OUT)/report.html ## simulate, deliver raw files, take them in, run the studies, write the report
 	@echo "done: open $(OUT)/report.html"
 
 ifeq ($(DATA),)
-$(REGISTER)/register.json: $(WORLD_CODE) | $(VENV)/.ready
-	$(BIN)/reintegratie simulate $(dir $(REGISTER)) --persons $(PERSONS) --seed $(SEED)
+$(WORLD)/register/register.json: $(WORLD_CODE) | $(VENV)/.ready
+	$(BIN)/reintegratie simulate $(WORLD) --persons $(PERSONS) --seed $(SEED)
+
+$(DELIVERY)/ledger.parquet: $(WORLD)/register/register.json $(DELIVER_CODE)
+	$(BIN)/reintegratie deliver $(WORLD)/register $(DELIVERY) --dirt $(DIRT) --seed $(SEED)
+
+$(REGISTER)/register.json: $(DELIVERY)/ledger.parquet $(INTAKE_CODE)
+	$(BIN)/reintegratie ingest $(DELIVERY)/raw $(REGISTER) --secret $(DELIVERY)/secret.key
 else
-$(REGISTER)/register.json: $(wildcard $(DATA)/* $(DATA)/*/*) $(wildcard toolkit/registers/*.py) | $(VENV)/.ready
-	$(BIN)/reintegratie ingest $(DATA) $(REGISTER) --layout $(LAYOUT)
+$(REGISTER)/register.json: $(shell find $(DATA) -type f 2>/dev/null) $(INTAKE_CODE) | $(VENV)/.ready
+	$(BIN)/reintegratie ingest $(DATA) $(REGISTER) --layout $(LAYOUT) \
+	  $(if $(LAYOUTS),--layouts $(LAYOUTS)) $(if $(SECRET),--secret $(SECRET))
 endif
 
 # Which register and language the output was made from; changes when they do.

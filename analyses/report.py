@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from toolkit.reporting.language import Language
 
 #: Order of the chapters; others found in the folder follow.
-ORDER = ("durable_outflow", "repeat_unemployment", "school_to_work", _calibration.NAME)
+ORDER = (
+    "durable_outflow", "repeat_unemployment", "school_to_work", _calibration.NAME, "srg_quality",
+)  # fmt: skip
 
 
 def main(out: Path, register: Path | None = None, *, language: Language = "nl") -> Path:

@@ -298,6 +298,8 @@ def test_the_newest_version_is_read_and_the_older_recorded(few, tmp_path):
     shutil.copy(file, file.with_name(file.name.replace("V1", "V2")))
     register = registers.ingest(few.raw, tmp_path / "register", secret=few.secret)
     files = registers.facts(register, "files").filter(pl.col("name").str.contains("2005"))
-    assert files.filter(pl.col("layout") == "cbs_bijstandpersoonbus")["version"].to_list() == [2]
+    files = files.filter(pl.col("layout") == "cbs_bijstandpersoonbus").sort("version")
+    assert files["superseded"].to_list() == [True, False]
+    assert files["rows"].to_list()[0] == 0 < files["rows"].to_list()[1]
     manifest = (registers.store.facts_folder(register) / "manifest.json").read_text()
     assert f'"{file.relative_to(few.raw).as_posix()}"' in manifest.split('"superseded"')[1]

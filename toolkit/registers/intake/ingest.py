@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from toolkit.errors import CallError, EmptyCohortError
+from toolkit.errors import CallError, EmptyCohortError, nearest
 from toolkit.registers.intake.canonical import is_canonical, read_canonical
-from toolkit.registers.layout import layout as named_layout
 from toolkit.registers.layout import layouts as known_layouts
 from toolkit.registers.schema import PERSON_TABLES
 from toolkit.registers.store import StoreWriter, open_store
@@ -88,14 +87,19 @@ def ingest(
         )
     if layout == CANONICAL or (layout == AUTO and is_canonical(folder)):
         return _ingest_canonical(folder, Path(target), partition_size, progress)
-    if layout != AUTO:
-        named_layout(layout, layouts)
+    known = known_layouts(layouts)
+    if layout != AUTO and layout not in known:
+        hint = nearest(layout, [AUTO, CANONICAL, *known])
+        raise CallError(
+            f"There is no layout {layout!r}",
+            fix=f"did you mean {hint!r}?" if hint else "`reintegratie layouts` lists them",
+        )
     from toolkit.registers.intake.run import Intake
 
     intake = Intake(
         folder,
         Path(target),
-        layouts=known_layouts(layouts),
+        layouts=known,
         only=None if layout == AUTO else layout,
         secret=secret,
         letters=tuple(letters),
