@@ -52,19 +52,17 @@ class Sheet:
         return replace(self, frame=frame)
 
 
-def note(sheet: Sheet, ledger: Ledger, *, after: int = 0) -> None:
-    """Write in the ledger where the injected errors of a sheet stand. Call it last.
+def note(sheet: Sheet, ledger: Ledger) -> None:
+    """Write in the ledger where the errors of a sheet stand: as `_row` says, else in their order.
 
-    `after` is the number of records of the file that were written before.
+    Call it when no record moves any more.
     """
     frame = sheet.frame
-    if "_kind" not in frame.columns or frame["_kind"].null_count() == frame.height:
-        return
-    marked = frame.select("_file", *MARKS).with_columns(
-        _row=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("_file") + after
-    )
+    if "_row" not in frame.columns:
+        row = pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("_file")
+        frame = frame.select("_file", *MARKS, _row=row)
+    found = frame.filter(pl.col("_kind").is_not_null())
     names = pl.Series(sheet.files, dtype=pl.String)
-    found = marked.filter(pl.col("_kind").is_not_null())
     ledger.add(
         found.select(
             kind="_kind",

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from synthetic_data.deliver.sheet import MARKS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -84,10 +80,3 @@ def inserted(frame: pl.DataFrame, extra: pl.DataFrame) -> pl.DataFrame:
         return frame
     both = pl.concat([frame, extra.select(frame.columns)])
     return both.sort("_file", maintain_order=True)
-
-
-def followed(frame: pl.DataFrame, extra: pl.DataFrame, order: Sequence[str]) -> pl.DataFrame:
-    """Put extra records right after the record they were made from (`order` names it)."""
-    if extra.height == 0:
-        return frame
-    return pl.concat([frame, extra.select(frame.columns)]).sort(*order, maintain_order=True)

@@ -72,10 +72,10 @@ class Dirtier:
 
         `number` tells files apart; `after` is the number of records written before.
         """
-        frame = national.spoiled(sheet, period, self._shares, seed=self._seed, number=number)
-        spoiled = sheet.having(frame)
-        note(spoiled, self._ledger, after=after)
-        return spoiled
+        frame, wrong = national.spoiled(sheet, period, self._shares, seed=self._seed, number=number)
+        if wrong.height:
+            note(sheet.having(wrong.with_columns(pl.col("_row") + after)), self._ledger)
+        return sheet.having(frame)
 
     def plan_programmes(self, programmes: pl.DataFrame) -> None:
         """Choose which programmes go wrong, how, and in which half-year."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from synthetic_data.deliver import keys
-from synthetic_data.deliver.dirt.change import Change, changed, followed, unmarked
+from synthetic_data.deliver.dirt.change import Change, changed, unmarked
 from synthetic_data.deliver.dirt.plan import kinds_of
 from toolkit.registers.rules import rule_id
 
@@ -37,7 +37,7 @@ def kinds_for(layout: str, shares: Mapping[str, float]) -> dict[str, float]:
 
 def spoiled(
     sheet: Sheet, period: Period, shares: Mapping[str, float], *, seed: int, number: int
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Put errors into the records of one national file, one a person at most.
 
     Records that are nobody's are copies with another key, so that the world's own stay.
@@ -52,54 +52,62 @@ def spoiled(
         Kind → share of persons in the file.
     seed, number : int
         Of the draw; `number` tells files apart.
+
+    Returns
+    -------
+    records, wrong : pl.DataFrame
+        All records; and those with errors, with their marks and `_row`.
     """
     wanted = kinds_for(sheet.layout.name, shares)
     frame = sheet.frame
     if not wanted or frame.height == 0:
-        return frame
-    persons = frame["_person"].unique(maintain_order=True)
-    struck = pl.DataFrame(
-        {"_person": persons, "_planned": kinds_of(persons, wanted, seed * 100_000 + 1_000 + number)}
-    ).filter(pl.col("_planned").is_not_null())
-    frame = (
-        unmarked(frame)
-        .with_row_index("_n")
-        .join(struck, on="_person", how="left", maintain_order="left")
-        .with_columns(_nobody=_nobody(frame["_person"], seed))
+        return frame, frame.clear()
+    planned = kinds_of(frame["_person"], wanted, seed * 100_000 + 1_000 + number)
+    numbered = frame.with_row_index("_n")
+    # all records of the few persons that are struck; the others are not looked at
+    few = numbered.filter(planned.is_not_null()).with_columns(
+        _planned=planned.drop_nulls(), _extra=pl.lit(value=False)
     )
+    few = unmarked(few).with_columns(_nobody=_nobody(few["_person"], seed))
+    few = _spoil(_chosen(few, period, wanted), _changes(sheet), wanted)
+    few = few.with_columns(_row=pl.col("_n") + 1 + pl.col("_extra").cum_sum())
+    rest = numbered.filter(planned.is_null())
+    whole = rest.merge_sorted(few.select(numbered.columns), key="_n")
+    return whole.drop("_n"), few.filter(pl.col("_kind").is_not_null())
+
+
+def _chosen(few: pl.DataFrame, period: Period, wanted: Mapping[str, float]) -> pl.DataFrame:
+    """Leave the plan at the first record of a person that can go wrong in that way."""
     may = pl.lit(value=True)
     for kind, test in _MAY.items():
         if kind in wanted:
             may = pl.when(pl.col("_planned") == kind).then(test(period)).otherwise(may)
-    frame = frame.with_columns(_may=(may & pl.col("_planned").is_not_null()).fill_null(value=False))
-    # the first record of a person that can go wrong in this way
-    frame = frame.with_columns(
-        _planned=pl.when(pl.col("_may") & pl.struct("_person", "_may").is_first_distinct()).then(
-            "_planned"
-        )
+    first = pl.col("_may") & pl.struct("_person", "_may").is_first_distinct()
+    return few.with_columns(_may=may.fill_null(value=False)).with_columns(
+        _planned=pl.when(first).then("_planned")
     )
-    changes = _changes(sheet)
+
+
+def _spoil(
+    few: pl.DataFrame, changes: Mapping[str, Change], wanted: Mapping[str, float]
+) -> pl.DataFrame:
+    """Make the errors; records that are added follow the one they were made from."""
     extra = []
     for kind in wanted:
-        chosen = frame["_planned"] == kind
-        if not chosen.fill_null(value=False).any():
+        chosen = (few["_planned"] == kind).fill_null(value=False)
+        if not chosen.any():
             continue
-        mine = frame.filter(chosen)
-        if kind in _ADDED:
-            extra += _ADDED[kind](mine, changes[kind], kind)
+        if kind not in _ADDED:
+            few = changed(few, kind, changes[kind], chosen)
+            continue
+        extra += _ADDED[kind](few.filter(chosen), changes[kind], kind)
         if kind in _CUT:
-            frame = frame.with_columns(
-                pl.when(chosen.fill_null(value=False))
-                .then(value)
-                .otherwise(pl.col(name))
-                .alias(name)
+            few = few.with_columns(
+                pl.when(chosen).then(value).otherwise(pl.col(name)).alias(name)
                 for name, value in _CUT[kind].items()
             )
-        elif kind not in _ADDED:
-            frame = changed(frame, kind, changes[kind], chosen.fill_null(value=False))
-    if extra:
-        frame = followed(frame, pl.concat(part.select(frame.columns) for part in extra), ["_n"])
-    return frame.drop("_n", "_planned", "_may", "_nobody")
+    added = [part.select(few.columns).with_columns(_extra=pl.lit(value=True)) for part in extra]
+    return pl.concat([few, *added]).sort("_n", maintain_order=True)
 
 
 def _nobody(person: pl.Series, seed: int) -> pl.Series:

@@ -13,8 +13,8 @@ class Dirt:
     """Shares of what goes wrong; 0 is never.
 
     Of municipalities and half-years, the small ones more often: `missing`, `late`. Of
-    municipalities: `delimited` (semicolons and Latin-1 instead of fixed width); of the small ones:
-    `merged` (gone up in a neighbour on 1 January 2007 or 2009).
+    municipalities: `delimited` (semicolons and Latin-1 instead of fixed width: no error, and not in
+    the ledger); of the small ones: `merged` (gone up in a neighbour on 1 January 2007 or 2009).
 
     Of persons with programmes in the SRG, one error each at most: `wrong_code`, `swapped_dates`,
     `impossible_date`, `duplicate`, `begin_changed`, `reason_without_end`, `end_without_reason`,
