@@ -127,7 +127,10 @@ def simulate(
     cuts = [(low, min(persons, low + partition_size)) for low in range(0, persons, partition_size)]
     meta = {"source": "synthetic", "seed": seed, "persons": persons, "versions": versions()}
     with StoreWriter(
-        root / "register", municipalities=engine.country.table, coverage=coverage(world.position.first_month), meta=meta
+        root / "register",
+        municipalities=engine.country.table,
+        coverage=coverage(world.position.first_month),
+        meta=meta,
     ) as writer:
         for low, high, tables, part in _in_order(engine, cuts, threads):
             writer.write(low, high, tables)

@@ -228,15 +228,13 @@ def layouts_check(
 
     found = fits(file, known(own))
     good = [fit for fit in found if fit.ok]
-    for fit in good or found[:5]:
+    for fit in good or found[:3]:
         print(f"{fit.layout}: {'fits' if fit.ok else 'does not fit'}")
         for reason in fit.reasons:
             print(f"    {reason}")
-    others = [fit for fit in found if not fit.ok][0 if good else 5 :]
+    others = [fit for fit in found if not fit.ok][0 if good else 3 :]
     if others:
-        print("others do not fit:")
-        for fit in others:
-            print(f"  {fit.layout}: {fit.reasons[-1] if fit.reasons else ''}")
+        print(f"{len(others)} others do not: {', '.join(fit.layout for fit in others)}")
     if not good:
         raise CheckError(
             "No layout fits this file",

@@ -164,11 +164,7 @@ class Intake:
             folder, ring, group_size=self.group_size, letters=self.letters, seal=seal,
             periods=self._periods(),
         )  # fmt: skip
-        names = [
-            name
-            for name in dict.fromkeys(file.layout for file in self.files)
-            if self.layouts[name].unit not in {"reference", "link"}
-        ]
+        names = list(dict.fromkeys(file.layout for file in self.files))
         done = []
         for name in progress(names, title="reading") if progress else names:
             numbers = [i for i, file in enumerate(self.files) if file.layout == name]

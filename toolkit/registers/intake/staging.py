@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 #: Records of one layout that are in memory at one time.
 BATCH_ROWS = 1_000_000
 ROWS = {"_file": pl.UInt32, "n": pl.UInt32}
+#: Records of these are used before (who is who, municipalities); here they are only counted.
+_READ_BEFORE = {"reference", "link"}
 _PARTS = ("rows", "accepted", "seen", "broken", "counts")
 
 
@@ -129,10 +131,12 @@ class Stager:
         for batch, raw in enumerate(reading):
             rows.append(_count(raw))
             checked = self.check(raw, layout, wanted)
+            if layout.unit not in _READ_BEFORE:
+                checked = self._settle_keys(checked)
+                self._spill(checked.accepted, folder, batch)
             broken.append(checked.broken)
             counts.append(checked.counts)
             accepted.append(_count(checked.accepted))
-            self._spill(checked.accepted, folder, batch)
             if progress is not None:
                 progress(raw.height)
         staged = Staged(
@@ -150,11 +154,14 @@ class Stager:
         return staged
 
     def check(self, raw: pl.DataFrame, layout: Layout, wanted: Sequence[str]) -> Checked:
-        """Decode a batch, check its records, and put persons in the place of keys."""
-        checked = check_records(
+        """Decode a batch and check its records."""
+        return check_records(
             parse(raw.lazy(), layout), layout,
             letters=self.letters, files=self.periods, columns=wanted,
         )  # fmt: skip
+
+    def _settle_keys(self, checked: Checked) -> Checked:
+        """Put persons in the place of keys."""
         records = checked.accepted if self.seal is None else self.seal.seal(checked.accepted)
         linked = self.ring.link(records)
         return Checked(

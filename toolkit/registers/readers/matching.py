@@ -15,11 +15,12 @@ from toolkit.registers.delivery import DeliveredFile
 from toolkit.registers.readers.discovery import FORMATS, form_of
 from toolkit.registers.readers.file_names import in_force, match_name
 from toolkit.registers.readers.unpack import members, open_bytes, suffix
+from toolkit.registers.values import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from toolkit.registers.layout import FieldSpec, Format, Layout
+    from toolkit.registers.layout import Format, Layout
 
 #: So many records are looked at, out of so many bytes of text.
 _RECORDS: Final = 1_000
@@ -139,11 +140,7 @@ def _fit(path: Path, own: str, layout: Layout) -> Fit:
         }[kind]
         reasons.append(f"{broken:,} of the first {records.height:,} records {why}")
         return Fit(layout.name, ok=False, named=named, reasons=tuple(reasons))
-    shares = {
-        field.name: share
-        for field in layout.fields
-        if (share := _odd(records[field.name], field)) is not None
-    }
+    shares = _odd(records.filter(pl.col("_broken").is_null()), layout)
     worst = max(shares, key=lambda name: shares[name], default=None)
     ok = worst is None or shares[worst] <= _MOST_ODD
     reasons.append(f"all columns are there; looked at {records.height:,} records")
@@ -167,34 +164,13 @@ def _first(path: Path, layout: Layout, forms: list[Format]) -> pl.DataFrame:
     raise InputError("There are no records in it")
 
 
-def _odd(values: pl.Series, field: FieldSpec) -> float | None:
-    """Share of filled values outside the codes or range of a field; None where it has neither."""
-    if values.dtype.is_float():
-        whole = values.cast(pl.Int64, strict=False)
-        values = whole.cast(pl.String) if (whole == values).all() else values.cast(pl.String)
-    text = (
-        values.cast(pl.String) if not values.dtype.is_temporal() else values.dt.strftime("%Y%m%d")
-    )
-    said = {*field.open, *field.not_applicable, *field.unknown, ""}
-    filled = text.drop_nulls().filter(~text.drop_nulls().is_in(sorted(said)))
-    if filled.len() == 0:
-        return None
-    if field.type == "code":
-        known = {code.lstrip("0") for code in field.code_list}
-        good = filled.str.strip_chars_start("0").is_in(sorted(known))
-    elif field.type == "date":
-        good = filled.str.contains(r"^(?:19|20)\d\d(?:0\d|1[0-2])[0-3]\d$")
-    elif field.type in {"integer", "number"}:
-        number = filled.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-        low = field.minimum if field.minimum is not None else float("-inf")
-        high = field.maximum if field.maximum is not None else float("inf")
-        good = number.is_between(low, high).fill_null(value=False)
-    elif field.type in {"rin", "bsn"}:
-        good = filled.str.contains(r"^\d{1,9}$")
-    elif field.type == "rin_letter":
-        good = filled.str.contains(r"^[A-Z]$")
-    elif field.type == "municipality":
-        good = filled.str.contains(r"^(?:gm|GM)?\d{1,4}$")
-    else:
-        return None
-    return 1.0 - int(good.sum()) / filled.len()
+def _odd(records: pl.DataFrame, layout: Layout) -> dict[str, float]:
+    """Share of the filled values of each field that are none of its own."""
+    states = parse(records.lazy(), layout).select(pl.col("^.*__status$").cast(pl.String)).collect()
+    shares = {}
+    for field in layout.fields:
+        state = states[f"{field.name}__status"]
+        filled = state.filter(state != "unknown")
+        if filled.len() and field.type != "text":
+            shares[field.name] = float((filled == "invalid").sum() / filled.len())
+    return shares
