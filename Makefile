@@ -45,7 +45,7 @@ endif
 STUDIES := $(REGISTER_STUDIES) school_to_work
 CHAPTERS := $(STUDIES:%=$(OUT)/%/chapter.json)
 
-.PHONY: help setup reproduce test lint types check-code format bench calibrate notebooks lock clean
+.PHONY: help setup reproduce test lint types check-code format bench calibrate fuzz notebooks lock clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -122,13 +122,20 @@ format: $(VENV)/.ready ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-calibrate: $(VENV)/.ready ## the slow check of the synthetic world against its targets, at 1M persons
+calibrate: $(VENV)/.ready ## the slow checks: the world against its targets at 1M persons, the ledger of errors at 100,000
 	$(BIN)/reintegratie simulate data/calibrate --persons 1000000 --seed $(SEED) --strict
+	LEDGER_PERSONS=100000 $(BIN)/python -m pytest -n 0 tests/pipeline/test_ledger.py
+
+fuzz: $(VENV)/.ready ## any bytes at all into the readers, for some minutes
+	FUZZ_EXAMPLES=1000 $(BIN)/python -m pytest tests/fuzz
 
 bench: $(VENV)/.ready ## measure speed and memory beside peers and the plain count (many minutes)
 	$(BIN)/python benchmarks/survival.py
 	$(BIN)/python benchmarks/trajectories.py
 	$(BIN)/python benchmarks/simulate.py
+	$(BIN)/python benchmarks/readers.py
+	$(BIN)/python benchmarks/job_months.py
+	$(BIN)/python benchmarks/intake.py
 
 notebooks: $(VENV)/.ready ## run the notebooks and keep them with their output in output/notebooks
 	@mkdir -p $(OUT)/notebooks

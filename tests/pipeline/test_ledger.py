@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import polars as pl
 import pytest
 
@@ -10,7 +12,8 @@ from synthetic_data.deliver import audit
 from toolkit import registers
 from toolkit.errors import CallError
 
-PERSONS = 20_000
+#: `make calibrate` asks for 100,000.
+PERSONS = int(os.environ.get("LEDGER_PERSONS", "20000"))
 
 
 @pytest.fixture(scope="module")

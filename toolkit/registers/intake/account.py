@@ -55,7 +55,12 @@ def account(register: Register, language: str = "en") -> str:
         f"{row['rejected']:>10,}{row['set_aside']:>9,}"
         for row in pl.concat([table, total]).iter_rows(named=True)
     ]
-    rules = by_rule(register)
+    rules = (
+        by_rule(register)
+        .group_by("rule", "severity", "nl", "en")
+        .agg(pl.col("n").sum())
+        .sort("n", "rule", descending=[True, False])
+    )
     if rules.height:
         lines += ["", "rules that were broken:"]
         lines += [
