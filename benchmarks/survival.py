@@ -82,7 +82,7 @@ def work(name: str, path: Path) -> tuple[float, float, float]:
             "aj R": "survfit(Surv(time, factor(cause)) ~ group, d)",
         }
         code = R_CODE.format(path=path.with_suffix(".csv"), call=calls[name])
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             ["Rscript", "-e", code],  # noqa: S607
             check=True,
             capture_output=True,
@@ -201,7 +201,7 @@ def compare(name: str, what: str, n: int, path: Path, gave_up: set[str], patienc
         return
     command = [sys.executable, __file__, "--child", name, str(path)]
     try:
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             command,
             check=True,
             capture_output=True,
