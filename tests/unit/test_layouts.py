@@ -2,6 +2,7 @@ import tomllib
 from datetime import date
 from itertools import product
 from pathlib import PurePath
+from typing import get_args
 
 import polars as pl
 import pytest
@@ -9,7 +10,18 @@ import pytest
 from synthetic_data.raw_files import encode
 from toolkit.registers.delivery import STATUS
 from toolkit.registers.explain import explained, listed
-from toolkit.registers.layout import HERE, built_in, code_lists
+from toolkit.registers.layout import (
+    HERE,
+    Certainty,
+    FieldType,
+    Layout,
+    Period,
+    Severity,
+    Unit,
+    Via,
+    built_in,
+    code_lists,
+)
 from toolkit.registers.readers.file_names import in_force, match_name
 from toolkit.registers.reconcile import needed
 from toolkit.registers.reconcile.relations import check_persons
@@ -586,6 +598,37 @@ def test_an_explanation_tells_everything(layout, language):
         if one.certainty != "found":
             assert getattr(one, "name", getattr(one, "id", "")) in uncertain
     assert max(len(line) for line in text.splitlines()) <= 130
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_everything_a_layout_may_say_has_words(language):
+    words = tomllib.loads((HERE.parent / "explain.toml").read_text(encoding="utf-8"))[language]
+    groups = {
+        "types": get_args(FieldType), "certainties": get_args(Certainty),
+        "severities": get_args(Severity), "units": get_args(Unit), "periods": get_args(Period),
+        "vias": get_args(Via), "keys": ("rin", "bsn", "client", "both", "none"),
+    }  # fmt: skip
+    for group, names in groups.items():
+        assert set(words[group]) == set(names), group
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_a_layout_of_ones_own_is_explained(language):
+    own = Layout.model_validate(
+        {
+            "name": "own", "title": {"nl": "x", "en": "x"}, "about": {"nl": "x", "en": "x"},
+            "reference": "none", "formats": ["csv"], "files": ["own"], "unit": "spell",
+            "period": "none", "separator": "\t",
+            "fields": [
+                {"name": "klant", "type": "client"},
+                {"name": "begin", "type": "date", "written": "yyyy/mm/dd"},
+            ],
+        }
+    )  # fmt: skip
+    said = explained(own, language)
+    assert ("jjjj/mm/dd" if language == "nl" else "yyyy/mm/dd") in said
+    assert "OWN-WIDTH" not in said
+    assert "\t" not in said
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])

@@ -138,9 +138,27 @@ def test_keys_of_municipalities():
 def test_a_record_that_was_not_cut_into_fields_breaks_only_that_rule():
     columns = {key: [fine, "?", "?", "?"] for key, fine in FINE.items()}
     columns |= {"_broken": [None, "width", "fields", "encoding"]}
-    assert broken(columns, ONE_OF_EACH) == {
+    both = ONE_OF_EACH.model_copy(update={"formats": ("fixed_width", "csv")})
+    assert broken(columns, both) == {
         2: {"ODD-ONE-WIDTH"}, 3: {"ODD-ONE-FIELDS"}, 4: {"ODD-ONE-ENCODING"},
     }  # fmt: skip
+
+
+def test_only_what_can_happen_to_a_form_is_a_rule():
+    forms = {("parquet",): set(), ("csv",): {"FIELDS", "ENCODING"}, ("fixed_width",): {"WIDTH",
+             "ENCODING"}}  # fmt: skip
+    for form, kinds in forms.items():
+        ids = {one.id for one in rules_of(ONE_OF_EACH.model_copy(update={"formats": form}))}
+        assert {
+            name for name in ("WIDTH", "FIELDS", "ENCODING") if f"ODD-ONE-{name}" in ids
+        } == kinds
+
+
+def test_a_date_is_asked_for_as_it_is_written():
+    spec = a_layout({"name": "begin", "type": "date", "written": "dd-mm-yyyy"})
+    said = next(one for one in rules_of(spec) if one.id == "ODD-ONE-BEGIN-DATE")
+    assert "(dd-mm-jjjj)" in said.nl
+    assert "(dd-mm-yyyy)" in said.en
 
 
 SPELL = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from toolkit.errors import check_option
 from toolkit.registers.layout import built_in
 from toolkit.registers.rules import rules_of
+from toolkit.registers.rules.listing import date_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,7 +69,7 @@ def explained(layout: Layout, language: Language = "nl") -> str:
     parts = [
         [f"{layout.name}: {title}", "", *_wrapped(about)],
         _table(list(_facts(layout, say))),
-        [say["fields"], *_fields(layout, say)],
+        [say["fields"], *_fields(layout, say, language)],
         [*_wrapped(f"{say['rules']} ({say['rules_says']})"), *_rules(layout, say, language)],
         [say["tables"], *_tables(layout, say)],
         [say["inferred"], *_uncertain(layout, say)],
@@ -101,8 +102,9 @@ def _facts(layout: Layout, say: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if "fixed_width" in layout.formats:
         yield say["width"], f"{layout.width} {say['characters']}"
     if "csv" in layout.formats:
+        separator = say["tab"] if layout.separator == "\t" else repr(layout.separator)
         text = [
-            f"{say['separator']} {layout.separator!r}",
+            f"{say['separator']} {separator}",
             say["header" if layout.header else "no_header"],
             f"{say['encoding']} {layout.encoding}",
             *([say["comma"]] if layout.decimal_comma else []),
@@ -119,7 +121,7 @@ def _facts(layout: Layout, say: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 yield "", say["persons_says"].format(number=number, columns=columns)
 
 
-def _fields(layout: Layout, say: dict[str, Any]) -> Iterator[str]:
+def _fields(layout: Layout, say: dict[str, Any], language: Language) -> Iterator[str]:
     """Two or more lines a field: name, place, type; then label, codes and values for no value."""
     fixed = "fixed_width" in layout.formats
     rows, notes, place = [], [], 1
@@ -131,7 +133,10 @@ def _fields(layout: Layout, say: dict[str, Any]) -> Iterator[str]:
         elif width:
             where = f"({width})"
         place += width
-        rows.append((field.name, where, say["types"][field.type], _marks(field, say)))
+        kind = say["types"][field.type]
+        if field.type == "date":
+            kind = f"{kind} {date_words(field.written, language)}"
+        rows.append((field.name, where, kind, _marks(field, say)))
         notes.append(list(_notes(field, say)))
     for line, said in zip(_table(rows), notes, strict=True):
         yield line

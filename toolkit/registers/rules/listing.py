@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from toolkit.errors import InputError
 
 if TYPE_CHECKING:
-    from toolkit.registers.layout import FieldSpec, FieldType, Layout, Severity
+    from toolkit.registers.layout import FieldSpec, FieldType, Format, Layout, Severity
 
 #: What an invalid value of a type breaks; keys have rules of their own.
 KIND: dict[FieldType, str] = {
     "date": "DATE", "code": "CODE", "municipality": "MUNICIPALITY", "integer": "NUMBER",
     "number": "NUMBER", "id": "NUMBER", "text": "TEXT",
+}  # fmt: skip
+#: What keeps a record from being cut into fields, and in which forms that can be.
+RECORD_RULES: dict[str, tuple[Format, ...]] = {
+    "WIDTH": ("fixed_width",), "FIELDS": ("csv",), "ENCODING": ("fixed_width", "csv"),
 }  # fmt: skip
 KEY_RULES = {
     "none": (),
@@ -91,6 +95,7 @@ def rules_of(layout: Layout) -> list[Rule]:
     found = [
         _said(layout, rule_id(layout, kind), words, width=layout.width)
         for kind, words in said["record"].items()
+        if set(RECORD_RULES[kind]) & set(layout.formats)
     ]
     found += [_said(layout, key, said["key"][key]) for key in KEY_RULES[layout.key_kind]]
     if layout.key_kind in {"rin", "both"}:
@@ -105,6 +110,7 @@ def rules_of(layout: Layout) -> list[Rule]:
                     said["field"][kind] | {"severity": severity, "field": field.name},
                     label=field.label or field.name,
                     width=field.width,
+                    written=(date_words(field.written, "nl"), date_words(field.written, "en")),
                     **bounds,
                 )
             )
@@ -136,15 +142,35 @@ def field_rules(field: FieldSpec) -> list[tuple[str, Severity]]:
     return found
 
 
-def _said(layout: Layout, name: str, words: dict[str, Any], **facts: object) -> Rule:
+def date_words(written: str, language: Literal["nl", "en"]) -> str:
+    """Return how dates are written in words: `eejjmmdd`, `dd-mm-jjjj` in Dutch.
+
+    Examples
+    --------
+    >>> date_words("dd-mm-yyyy", "nl")
+    'dd-mm-jjjj'
+    """
+    if language == "en":
+        return written
+    return "eejjmmdd" if written == "yyyymmdd" else written.replace("yyyy", "jjjj")
+
+
+def _said(
+    layout: Layout,
+    name: str,
+    words: dict[str, Any],
+    *,
+    written: tuple[str, str] = ("", ""),
+    **facts: object,
+) -> Rule:
     return Rule(
         id=name,
         layout=layout.name,
         field=words.get("field"),
         stage=1,
         severity=words["severity"],
-        nl=words["nl"].format(**facts),
-        en=words["en"].format(**facts),
+        nl=words["nl"].format(**facts, written=written[0]),
+        en=words["en"].format(**facts, written=written[1]),
     )
 
 
