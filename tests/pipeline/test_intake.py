@@ -303,3 +303,16 @@ def test_the_newest_version_is_read_and_the_older_recorded(few, tmp_path):
     assert files["rows"].to_list()[0] == 0 < files["rows"].to_list()[1]
     manifest = (registers.store.facts_folder(register) / "manifest.json").read_text()
     assert f'"{file.relative_to(few.raw).as_posix()}"' in manifest.split('"superseded"')[1]
+
+
+def test_value_labels_of_spss_files_are_kept(few, tmp_path):
+    import polars_readstat
+
+    file = next(few.raw.rglob("GBAPERSOON*.sav"))
+    frame = polars_readstat.read_readstat(str(file), preserve_order=True)
+    named = {"GBAGEBOORTEMAAND": {1: "januari"}}
+    numbers = frame.with_columns(pl.col("GBAGEBOORTEMAAND").cast(pl.Float64))
+    polars_readstat.write_readstat(numbers, str(file), value_labels=named)
+    register = registers.ingest(few.raw, tmp_path / "register", secret=few.secret)
+    kept = registers.facts(register, "labels").filter(layout="cbs_gbapersoontab")
+    assert kept.select("column", "label").rows() == [("GBAGEBOORTEMAAND", "januari")]

@@ -180,7 +180,7 @@ def facts(register: Register, name: str) -> pl.DataFrame:
     register : Register
         An opened store.
     name : str
-        `files`, `rules`, `revisions`, `measures` or `unusable`.
+        `files`, `rules`, `revisions`, `measures`, `labels`, `unusable`, or `mergers`.
 
     Raises
     ------

@@ -12,7 +12,7 @@ from toolkit.provenance import hash_file
 from toolkit.registers.delivery import BROKEN, COUNTS, REVISIONS
 from toolkit.registers.intake.settle import UNUSABLE
 from toolkit.registers.intake.staging import ROWS
-from toolkit.registers.readers import extract
+from toolkit.registers.readers import extract, labels
 from toolkit.registers.reconcile.sentences import rule_id as reconcile_rule
 from toolkit.registers.reconcile.sentences import sentences
 from toolkit.registers.rules import rules_of
@@ -148,6 +148,7 @@ def balance(
         if outcome.measures
         else pl.DataFrame(schema={"file": pl.UInt32}),
         "unusable": outcome.unusable_counts(),
+        "labels": _labels(files),
     }  # fmt: skip
 
 
@@ -231,6 +232,20 @@ def _describe(files: Sequence[DeliveredFile], first: int = 0) -> pl.DataFrame:
             **{name: [getattr(file, name) for file in files] for name in _FILE},
         },
         schema={"_file": pl.UInt32, **_FILE},
+    )
+
+
+def _labels(files: Sequence[DeliveredFile]) -> pl.DataFrame:
+    """Return the value labels that SPSS and Stata files carry, of the last file of each layout."""
+    last = {file.layout: file for file in sorted(files, key=lambda file: file.name)}
+    rows = [
+        (layout, column, code, label)
+        for layout, file in last.items()
+        for column, said in labels(file).items()
+        for code, label in said.items()
+    ]
+    return pl.DataFrame(
+        rows, schema=dict.fromkeys(("layout", "column", "code", "label"), pl.String), orient="row"
     )
 
 

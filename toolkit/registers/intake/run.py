@@ -5,7 +5,8 @@
 What was found on the way stands beside the tables (`registers.facts`): `files` (what came in, and
 what became of it), `rules` (how often each was broken), `revisions` (what later deliveries
 changed), `measures` (what quality is judged by), `mergers` (the concordance of municipalities,
-where one was delivered) and `unusable` (canonical rows set aside).
+where one was delivered), `labels` (value labels of SPSS and Stata files) and `unusable` (canonical
+rows set aside).
 """
 
 from __future__ import annotations
