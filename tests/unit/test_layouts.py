@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from synthetic_data.raw_files import encode
+from toolkit.errors import InputError
 from toolkit.registers.delivery import STATUS
 from toolkit.registers.explain import explained, listed
 from toolkit.registers.layout import (
@@ -21,6 +22,7 @@ from toolkit.registers.layout import (
     Via,
     built_in,
     code_lists,
+    read_layout,
 )
 from toolkit.registers.readers.file_names import in_force, match_name
 from toolkit.registers.reconcile import needed
@@ -571,6 +573,88 @@ def test_kind_and_contract_of_a_job(soort, contract, subsidy, wanted):
         )
         found = frame.select(pl.sql_expr(columns[one]).alias(one) for one in ("kind", "contract"))
         assert found.row(0) == wanted
+
+
+# ---- what is wrong with a layout is said when it is read
+
+OWN = """
+name = "own"
+title = { nl = "x", en = "x" }
+about = { nl = "x", en = "x" }
+reference = "none"
+formats = ["csv"]
+files = ["own"]
+unit = "spell"
+period = "year"
+separator = ";"
+
+[[fields]]
+name = "klant"
+type = "client"
+[[fields]]
+name = "begin"
+type = "date"
+[[fields]]
+name = "soort"
+type = "code"
+codes = { 1 = "wwb", 2 = "ww", 3 = "" }
+[[rules]]
+id = "OWN-1"
+check = "begin > DATE '1990-01-01'"
+nl = "x"
+en = "x"
+[[tables]]
+table = "benefits"
+[tables.columns]
+scheme = "soort"
+role = "'head'"
+claim = "1"
+start = "begin"
+end = "begin + INTERVAL '1 day'"
+"""
+
+
+def read(text, tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text(text, encoding="utf-8")
+    return read_layout(file)
+
+
+def test_a_layout_of_ones_own_is_read(tmp_path):
+    assert read(OWN, tmp_path).name == "own"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('unit = "spell"', "", "'unit' is missing"),
+        ('period = "year"', 'period = "yearly"', "did you mean 'year'?"),
+        ('separator = ";"', 'separator = "tab"', r'a tab is written "\t"'),
+        ('formats = ["csv"]', 'formats = "csv"', "'formats' is a list"),
+        ('title = { nl = "x", en = "x" }', 'title = "x"', "'title' is written as {"),
+        ('name = "klant"', 'name = "klant nr"', "fields.1.name (klant nr)"),
+        ('type = "date"', 'type = "datum"', "did you mean 'date'?"),
+        ('type = "date"', 'type = "client"', "one client, not by 2"),
+        ('"soort"\nrole', '"soorten"\nrole', "did you mean 'soort'?"),
+        ('"soort"\nrole', '"wwb"\nrole', "a plain word is written as"),
+        ('"soort"\nrole', "\"'bijstand'\"\nrole", "is no name of its code list"),
+        ('1 = "wwb"', '1 = "wwbb"', "did you mean 'wwb'?"),
+        ('start = "begin"', "", "does not fill 'start'"),
+        ('start = "begin"', 'start = "soort = 1"', "cannot be computed"),
+        ('start = "begin"', 'start = "begin IS NULL"', "gives true or false, and must give a date"),
+        ('start = "begin"', 'start = "20090101"', "gives a number, and must give a date"),
+        ("INTERVAL '1 day'", "1", "cannot be computed"),
+        ("check = \"begin > DATE '1990-01-01'\"", 'check = "begin"', "must give true or false"),
+        ("check = \"begin > DATE '1990-01-01'\"", 'check = "klant = 1"', "`person` stands for it"),
+        ('separator = ";"', 'persons = [{ klantt = "K" }]', "did you mean 'klant'?"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(right, wrong, said, tmp_path):
+    assert right in OWN
+    with pytest.raises(InputError) as error:
+        read(OWN.replace(right, wrong, 1), tmp_path)
+    assert said in str(error.value)
+    assert "own.toml" in str(error.value)
 
 
 # ---- in words

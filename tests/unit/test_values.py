@@ -235,7 +235,13 @@ def test_numbers_with_a_comma_or_a_point():
     field = {"type": "number", "unknown": ("999999,99",)}
     comma = {"decimal_comma": True}
     assert decoded(["12,5", "-3", "1.234", "1.234,5", "999999,99"], layout=comma, **field) == [
-        ("valid", 12.5), ("valid", -3.0), ("invalid", None), ("invalid", None), ("unknown", None),
+        ("valid", 12.5), ("valid", -3.0), ("invalid", None), ("valid", 1234.5), ("unknown", None),
+    ]  # fmt: skip
+    # a point marks thousands only where the comma that follows says so
+    thousands = ["-1.234.567,89", "1.23,4", "12.34.567,0", "1.234,567,8", "999.999,99", ".123,4"]
+    assert decoded(thousands, layout=comma, **field) == [
+        ("valid", -1234567.89), ("invalid", None), ("invalid", None), ("invalid", None),
+        ("unknown", None), ("invalid", None),
     ]  # fmt: skip
     assert decoded(["12.5", "12,5", "inf", "nan", "999999.99", "1e3"], **field) == [
         ("valid", 12.5), ("invalid", None), ("invalid", None), ("invalid", None),
@@ -244,6 +250,20 @@ def test_numbers_with_a_comma_or_a_point():
     assert decoded([1.5, float("inf"), float("nan"), 999999.99], **field) == [
         ("valid", 1.5), ("invalid", None), ("unknown", None), ("unknown", None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("listed", ["31-12-9999", "99991231"])
+def test_a_listed_date_is_found_however_dates_are_written(listed):
+    field = {"type": "date", "written": "dd-mm-yyyy", "open": (listed,)}
+    asked = ["31-12-9999", "1-3-2009", "01-03-2009", "00-00-0000", ""]
+    assert decoded(asked, **field) == [
+        ("open", None), ("valid", date(2009, 3, 1)), ("valid", date(2009, 3, 1)),
+        ("invalid", None), ("unknown", None),
+    ]  # fmt: skip
+    assert decoded([date(9999, 12, 31), date(2009, 3, 1)], **field) == [
+        ("open", None), ("valid", date(2009, 3, 1)),
+    ]  # fmt: skip
+    assert decoded([99991231, 20090301], **field) == [("open", None), ("valid", date(2009, 3, 1))]
 
 
 def test_numbers_of_jobs_and_employers():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from toolkit.errors import CallError, InputError, nearest
+from toolkit.registers.layout.checks import check_keys, check_sql
 from toolkit.registers.layout.spec import HERE, FieldSpec, Layout, RuleSpec, TableSpec
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def read_layout(path: str | Path) -> Layout:
     CallError
         When the file is not there.
     InputError
-        When it is no TOML or breaks the vocabulary: which key, and the nearest known one.
+        When it is no TOML or breaks the vocabulary: which key, and the nearest known one; or when
+        its SQL cannot be computed, or gives what a table cannot hold.
     """
     file = Path(path)
     if not file.is_file():
@@ -36,33 +38,76 @@ def read_layout(path: str | Path) -> Layout:
             f"A layout is not valid TOML: {error}", where=file.name, fix="correct that line"
         ) from error
     try:
-        return Layout.model_validate(found)
+        layout = Layout.model_validate(found)
     except ValidationError as error:
-        raise _explain(error, file) from None
+        raise _explain(error, file, found) from None
+    try:
+        check_keys(layout)
+        check_sql(layout)
+    except ValueError as error:
+        raise InputError(
+            f"A layout does not hold together: {error}",
+            where=file.name,
+            fix="correct it; toolkit/registers/schema.py has the columns of the tables, "
+            "codes.py the names in them",
+        ) from None
+    return layout
 
 
-def _explain(error: ValidationError, file: Path) -> InputError:
+#: What pydantic says → what to write.
+_SAYINGS = {
+    "missing": "is missing",
+    "tuple_type": 'is a list, in square brackets: ["…"]',
+    "string_too_long": 'is one character (a tab is written "\\t")',
+    "string_too_short": 'is one character (a tab is written "\\t")',
+    "string_pattern_mismatch": "is letters, digits and _, with a letter first (of a layout and no "
+    "capitals; what stands above a column goes under aliases)",
+    "model_type": 'is written as { nl = "…", en = "…" }',
+    "literal_error": "is one of EXPECTED",
+    "int_parsing": "is a whole number",
+    "bool_parsing": "is true or false",
+    "string_type": 'is text, in double quotes: "…"',
+}
+_PARTS: dict[str, type[BaseModel]] = {
+    "fields": FieldSpec, "rules": RuleSpec, "tables": TableSpec,
+}  # fmt: skip
+
+
+def _explain(error: ValidationError, file: Path, found: dict[str, Any]) -> InputError:
     first = error.errors()[0]
-    place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
+    loc, kind = first["loc"], first["type"]
     said = first["msg"].removeprefix("Value error, ")
     fix = "docs/how-to/own-data.md lists what a layout may say"
-    if first["type"] == "extra_forbidden":
-        name = str(first["loc"][-1])
-        spec: dict[str, type[BaseModel]] = {
-            "fields": FieldSpec, "rules": RuleSpec, "tables": TableSpec,
-        }  # fmt: skip
-        model: type[BaseModel] = (
-            spec.get(str(first["loc"][0]), Layout) if len(first["loc"]) > 1 else Layout
-        )
+    name = str(loc[-1]) if loc else ""
+    if kind == "extra_forbidden":
+        model = _PARTS.get(str(loc[0]), Layout) if len(loc) > 1 else Layout
         hint = nearest(name, ["from" if key == "from_" else key for key in model.model_fields])
         said = f"{name!r} is not a word of layouts"
         fix = f"did you mean {hint!r}?" if hint else fix
+    elif kind in _SAYINGS:
+        words = [str(part) for part in loc if not isinstance(part, int)]
+        saying = _SAYINGS[kind].replace("EXPECTED", first.get("ctx", {}).get("expected", ""))
+        said = f"{words[-1]!r} {saying}"
+        if kind == "literal_error":
+            choices = saying.split("'")[1::2]
+            hint = nearest(str(first["input"]), choices)
+            said = f"{words[-1]!r} cannot be {str(first['input'])!r}; it {saying}"
+            fix = f"did you mean {hint!r}?" if hint else fix
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return InputError(
-        f"A layout breaks the vocabulary: {said}{more}",
-        where=f"{file.name}, {place}" if place else file.name,
-        fix=fix,
+        f"A layout breaks the vocabulary: {said}{more}", where=_place(loc, file, found), fix=fix
     )
+
+
+def _place(loc: tuple[int | str, ...], file: Path, found: dict[str, Any]) -> str:
+    """Return where in the file: a field, rule or table by its name."""
+    place = ".".join(str(part + 1) if isinstance(part, int) else part for part in loc)
+    named = ""
+    if len(loc) > 1 and loc[0] in _PARTS and isinstance(loc[1], int):
+        part = found[str(loc[0])][loc[1]]
+        label = {"fields": "name", "rules": "id", "tables": "table"}[str(loc[0])]
+        named = f" ({part[label]})" if isinstance(part, dict) and label in part else ""
+    return f"{file.name}, {place}{named}" if place else file.name
 
 
 @cache

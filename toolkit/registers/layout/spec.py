@@ -6,12 +6,12 @@ import re
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from toolkit.errors import CallError, nearest
+from toolkit.registers.layout import checks
 from toolkit.registers.schema import TABLES
 
 HERE = Path(__file__).parents[1] / "layouts"
@@ -75,7 +75,8 @@ class FieldSpec(_Model):
         known.
     written : str
         How dates stand in text: `yyyymmdd`, or with `-`, `/`, `.` or a blank between, as
-        `dd-mm-yyyy`. Listed values and `partial` keep to `yyyymmdd`.
+        `dd-mm-yyyy`; leading zeros may be lost (`1-3-2009`). Listed values stand as delivered or
+        as `yyyymmdd`.
     minimum, maximum : float or None
         Range of a number.
     required : bool
@@ -262,6 +263,7 @@ class Layout(_Model):
         The meaning of positions in it. Two schemes never meet without a crosswalk.
     separator, header, encoding, decimal_comma
         Of text files; encoding `auto` is UTF-8 where the bytes are, else Latin-1 (Windows-1252).
+        With a decimal comma, points that mark thousands are read where a comma follows.
     priority : int
         Where two layouts fill the same column of the same row, the lower number wins.
     persons : tuple of mapping
@@ -345,30 +347,15 @@ class Layout(_Model):
             known.add(PART)
         for rule in self.rules:
             used = {*rule.within, rule.field, rule.start, rule.end} - {None}
-            used |= _names(rule.check) | _names(rule.where)
-            _all_known(used, known, f"rule {rule.id!r}")
+            used |= checks.names_in(rule.check) | checks.names_in(rule.where)
+            checks.check_names(used, known, f"rule {rule.id!r}")
         for table in self.tables:
-            used = _names(table.where).union(*(_names(sql) for sql in table.columns.values()))
-            _all_known(used, known, f"table {table.table!r}")
+            used = set(checks.names_in(table.where))
+            for sql in table.columns.values():
+                used |= checks.names_in(sql)
+            checks.check_names(used, known, f"table {table.table!r}")
+            checks.check_filled(table)
         return self
-
-
-def _names(sql: str | None) -> set[Any]:
-    """Columns an SQL expression reads."""
-    if sql is None:
-        return set()
-    try:
-        return set(pl.sql_expr(sql).meta.root_names())
-    except pl.exceptions.PolarsError as error:
-        raise ValueError(f"{sql!r} is no SQL expression: {error}") from error
-
-
-def _all_known(used: set[Any], known: set[str], where: str) -> None:
-    for name in sorted(used - known):
-        hint = nearest(name, known)
-        raise ValueError(
-            f"{where}: there is no field {name!r}" + (f"; did you mean {hint!r}?" if hint else "")
-        )
 
 
 @cache

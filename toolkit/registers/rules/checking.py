@@ -11,7 +11,7 @@ import polars as pl
 from toolkit.errors import CallError, InputError
 from toolkit.registers.delivery import BROKEN, COUNTS, Checked
 from toolkit.registers.layout import GIVEN
-from toolkit.registers.rules.listing import field_rules, rule_id, rules_of
+from toolkit.registers.rules.listing import RECORD_RULES, field_rules, rule_id, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -89,10 +89,11 @@ def check_records(
         **{f"{_FLAG}{name}": flag & whole for name, flag in flags.items()},
         **{
             f"{_FLAG}{rule_id(layout, kind)}": pl.col("_broken") == kind.lower()
-            for kind in ("WIDTH", "FIELDS", "ENCODING")
+            for kind in RECORD_RULES
         },
     ).collect()
-    severity = {rule.id: rule.severity for rule in rules_of(layout)}
+    severity: dict[str, Severity] = {rule_id(layout, kind): "error" for kind in RECORD_RULES}
+    severity |= {rule.id: rule.severity for rule in rules_of(layout)}
     return _sorted_out(table, kept, severity)
 
 

@@ -161,6 +161,13 @@ def _any_of(
     found = []
     for word in listed:
         as_number = _number(word, field.type) if field.type != "text" else None
+        if field.type == "date" and field.written != "yyyymmdd":
+            written, plain = _both_ways(field, word)
+            if dtype == pl.String:
+                found += [raw == one for one in {word, written} if one]
+                continue
+            word = plain  # noqa: PLW2901 (typed columns hold yyyymmdd or a date)
+            as_number = _number(word, "date")
         if dtype == pl.Date:
             day = _day(word)
             found += [raw == day] if day else []
@@ -181,6 +188,20 @@ def _number(word: str, kind: str) -> float | None:
     except ValueError:
         return None
     return found if kind in {"number", "integer"} or found >= 0 else None
+
+
+def _both_ways(field: FieldSpec, word: str) -> tuple[str, str]:
+    """Return a listed date as the field writes it, and as `yyyymmdd`; a word that is none as is."""
+    places = {part: field.written.index(part) for part in ("yyyy", "mm", "dd")}
+    if word.isdigit() and len(word) == 8:
+        parts = {"yyyy": word[:4], "mm": word[4:6], "dd": word[6:]}
+        return reduce(
+            lambda so_far, part: so_far.replace(*part), parts.items(), field.written
+        ), word
+    if len(word) == len(field.written):
+        bare = "".join(word[at : at + len(part)] for part, at in places.items())
+        return word, bare if bare.isdigit() else word
+    return word, word
 
 
 def _day(word: str) -> date | None:

@@ -115,8 +115,11 @@ def _prepare(
             is_letter = (column.str.len_bytes() == 1) & place.is_between(ord("A"), ord("Z"))
             return column, pl.when(is_letter).then(place), dtype
         if field.type == "number" and layout.decimal_comma:
-            # a point would mark thousands: no number one can be sure of
-            text = column.str.replace_many([".", ","], ["?", "."])
+            # 1.234,50 is sure; of 1.234 nobody knows whether the point marks thousands
+            sure = column.str.contains(r"^[+-]?\d{1,3}(\.\d{3})+,\d*$")
+            bare = column.str.replace_all(".", "", literal=True)
+            whole = pl.when(sure).then(bare).otherwise(column)
+            text = whole.str.replace_many([".", ","], ["?", "."])
         if field.type == "municipality":
             bare = column.str.strip_prefix("gm").str.strip_prefix("GM")
             text = column = pl.when(column.str.len_bytes() == 6).then(bare).otherwise(column)
