@@ -70,7 +70,7 @@ def check_filled(table: TableSpec) -> None:
 
 def check_keys(layout: Layout) -> None:
     """Raise ValueError where a record names its person twice, or `persons` names no field."""
-    types = [field.type for field in layout.fields]
+    types: list[str] = [field.type for field in layout.fields]
     for kind in _KEYS:
         if types.count(kind) > 1:
             raise ValueError(
