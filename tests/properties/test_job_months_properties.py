@@ -76,7 +76,7 @@ def sort(found):
 @QUICK
 @given(ROWS)
 def test_sums_days_and_flags_equal_a_plain_count_by_the_day(rows):
-    sums = defaultdict(lambda: [Fraction(0), Fraction(0), set(), set()])
+    sums = defaultdict(lambda: [Fraction(0), Fraction(0), set(), set(), set()])
     for number, one in enumerate(rows):
         length = (one["end"] - one["start"]).days
         for step in range(length):
@@ -87,12 +87,15 @@ def test_sums_days_and_flags_equal_a_plain_count_by_the_day(rows):
                     cell[place] = None
                 elif cell[place] is not None:
                     cell[place] += Fraction(one[name], 100 * length)
-            cell[2].add(at)
+            corrects = any(one[name] is not None and one[name] < 0 for name in ("wage", "hours"))
+            cell[4 if corrects else 2].add(at)
             cell[3].add(number)
     found = sort(job_months(frame(rows).lazy()).collect())
     assert len(found) == len(sums)
     for one in found.iter_rows(named=True):
-        wage, hours, days, numbers = sums[one["person"], one["job"], one["employer"], one["month"]]
+        cell = sums[one["person"], one["job"], one["employer"], one["month"]]
+        wage, hours, worked, numbers, corrected = cell
+        days = worked or corrected
         assert one["n_rows"] == len(numbers)
         assert one["days"] == len(days)
         assert one["start"] == min(days)

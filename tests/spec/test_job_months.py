@@ -515,6 +515,31 @@ def test_a_correction_belongs_to_the_terms_of_its_month():
     assert spells(found) == [(date(2009, 5, 1), None, 1550.0)]
 
 
+def test_a_correction_stays_with_the_contract_it_names_where_the_month_has_it():
+    # 1–10 March on one contract, from 11 March on another; 100 too much was paid on the first
+    march = [
+        row((3, 1), (3, 11), 600.0, 60.0),
+        row((3, 11), (4, 1), 1260.0, 105.0, contract="temporary"),
+        row((3, 1), (3, 11), -100.0, -10.0),
+    ]
+    found = jobs(*march)
+    assert spells(found) == [
+        (date(2009, 5, 1), date(2010, 3, 11), 1550.0),  # 500 · 31 / 10
+        (date(2010, 3, 11), None, 1860.0),  # 1260 · 31 / 21
+    ]
+    assert found["contract"].to_list() == ["permanent", "temporary"]
+
+
+def test_a_correction_over_the_whole_month_makes_no_days():
+    end = {"job_end": date(2010, 6, 16)}
+    found = jobs(
+        row((6, 1), (6, 16), 1000.0, 75.0, **end),
+        row((6, 1), (7, 1), -100.0, -7.5, **end),
+    )
+    assert spells(found) == [(date(2009, 5, 1), date(2010, 6, 16), 1800.0)]  # 900 · 30 / 15
+    assert found["hours"].to_list() == [31.5]  # 67.5 · 7 / 15
+
+
 def test_the_grid_says_which_terms_are_the_same():
     rows = [row((m, 1), (m + 1, 1), w, 30.0 * 30) for m, w in ((1, 1551.0), (2, 1549.0))]
     assert len(jobs(*rows)) == 2

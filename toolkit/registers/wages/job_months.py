@@ -86,9 +86,10 @@ def job_months(
     -------
     LazyFrame
         `person, job, employer, month` (first day), `start, end` (first covered day, day after the
-        last), `days` covered, `hours` a week and `wage` a month as rates over those days,
-        `hours_paid` and `wage_paid` as summed, `kind` and `contract` of the row with the most days
-        (corrections last; the later one on a tie), `n_rows`, and the flags:
+        last), `days` covered (by corrections only where there is no other row), `hours` a week and
+        `wage` a month as rates over those days, `hours_paid` and `wage_paid` as summed, `kind` and
+        `contract` of the row with the most days (corrections last; the later one on a tie),
+        `n_rows`, and the flags:
 
         correction_below_zero
             Wage or hours stay below zero after corrections: that one is null, not zero.
@@ -238,8 +239,13 @@ def is_correction() -> pl.Expr:
 
 def sums(parts: pl.LazyFrame, *, by: Sequence[str]) -> pl.LazyFrame:
     """Sum rows cut by month over `by` and month. The row that names the kind: see `main_terms`."""
+    worked = pl.when(~is_correction()).then("mask").otherwise(pl.lit(0, pl.UInt32))
     return parts.group_by(*by, "month").agg(
-        pl.col("mask").bitwise_or(),
+        # a correction covers no days beside rows that it corrects
+        pl.when(worked.max() > 0)
+        .then(worked.bitwise_or())
+        .otherwise(pl.col("mask").bitwise_or())
+        .alias("mask"),
         *(steady(pl.col(name).sum()).alias(f"{name}_paid") for name in ("hours", "wage")),
         pl.col("hours").null_count().gt(0).alias("unknown_hours"),
         pl.col("wage").null_count().gt(0).alias("unknown_wage"),

@@ -61,7 +61,8 @@ def wage_rows_to_jobs(
       themselves bound the job, and days without a row are a gap (within a month they are not).
     * An unknown contract, hours or wage is no change: the last known one goes on (within the same
       employer, kind and contract). Before the first known one it is null.
-    * Corrections below zero belong to the main kind and contract of their month.
+    * Corrections below zero belong to the kind and contract they name where the job has another row
+      with those in the month, else to the main ones of the month.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def wage_rows_to_jobs(
         return schema.empty("jobs")
     rows = _rows(staged, table)
     bounds = _bounds(rows, table)
-    parts = _with_main_terms(cut_by_month(rows.lazy()).collect(engine="streaming"))
+    parts = _with_their_terms(cut_by_month(rows.lazy()).collect(engine="streaming"))
     by = (*JOB, "kind", "contract")
     months = rates(
         sums(parts.lazy(), by=by), hours_cap=hours_cap, hours_step=hours_step, wage_step=wage_step,
@@ -181,19 +182,25 @@ def _bounds(rows: pl.DataFrame, table: TableSpec) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _with_main_terms(parts: pl.DataFrame) -> pl.DataFrame:
-    """Give corrections the kind and contract of their job and month."""
+def _with_their_terms(parts: pl.DataFrame) -> pl.DataFrame:
+    """Give corrections a kind and contract that their job had in that month.
+
+    Their own where another row of the job and month has it too; else those of the main row.
+    """
     if not parts.select(is_correction().any()).item():
         return parts
     main = sums(parts.lazy(), by=JOB).select(*JOB, "month", *main_terms()).collect()
+    there = [*JOB, "month", "kind", "contract"]
+    plain = parts.filter(~is_correction()).select(there).unique().with_columns(_there=True)
     joined = parts.join(
         main, on=[*JOB, "month"], how="left", suffix="_main", nulls_equal=True,
         maintain_order="left",
-    )  # fmt: skip
+    ).join(plain, on=there, how="left", nulls_equal=True, maintain_order="left")  # fmt: skip
+    astray = is_correction() & pl.col("_there").is_null()
     return joined.with_columns(
-        pl.when(is_correction()).then(f"{name}_main").otherwise(name).alias(name)
+        pl.when(astray).then(f"{name}_main").otherwise(name).alias(name)
         for name in ("kind", "contract")
-    ).drop("kind_main", "contract_main")
+    ).drop("kind_main", "contract_main", "_there")
 
 
 def _pieces(months: pl.DataFrame, bounds: pl.DataFrame, *, seams: bool) -> pl.DataFrame:
