@@ -92,7 +92,7 @@ def test_a_correction_is_taken_over_and_logged():
     )
     assert spells(found, "benefits") == [(1, date(2005, 3, 1), None)]
     assert found.revisions.select("layout", "field", "old", "new", "file_new", "kept").rows() == [
-        ("bijstand", "tot", "2005-10-01", None, 2, "new"),
+        ("bijstand", "tot", "2005-09-30", None, 2, "new"),  # as delivered
         ("bijstand", "reden", "work", None, 2, "new"),
     ]
 
@@ -396,6 +396,22 @@ def test_begin_and_end_positions_become_dated_ones_without_restating():
         (date(2010, 6, 30), 3),  # the last day of the period; the next begins with the same
         (end, 5),
     ]
+
+
+def test_the_position_at_an_end_goes_with_the_end():
+    begin, end, later = date(2010, 3, 1), date(2010, 5, 31), date(2010, 6, 15)
+    ended = (1, H1, 1, "gm1", begin, begin, end, "other", None, None, 2, 5)
+    # the end is moved by a delivery about the next half-year, in which the traject had ended
+    moved = srg(ended, (2, H2, 1, "gm1", begin, begin, later, "other", None, None, 2, 5))
+    assert moved.tables["positions"].select("date", "position").rows() == [(begin, 2), (later, 5)]
+    # it is taken back: the traject runs on
+    back = srg(ended, (2, H2, 1, "gm1", begin, begin, None, None, None, None, 3, 4))
+    assert back.tables["positions"].select("date", "position").rows() == [
+        (begin, 2), (H2, 3), (date(2010, 12, 31), 4),
+    ]  # fmt: skip
+    # it is moved, and nothing is said of the position there: what was said stays
+    silent = srg(ended, (2, H2, 1, "gm1", begin, begin, later, "other", None, None, 2, None))
+    assert silent.tables["positions"].select("date", "position").rows() == [(begin, 2), (end, 5)]
 
 
 DATED = layout(

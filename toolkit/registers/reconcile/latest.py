@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from toolkit.registers.layout import TableSpec
+
+
+#: The first day on which something no longer holds, from the last on which it does.
+_DAY_AFTER = re.compile(r"\w+ *\+ *INTERVAL *'1 *d(ay)?'", re.IGNORECASE)
 
 
 def latest(rows: pl.DataFrame, *, key: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -136,18 +141,27 @@ def no_changes() -> pl.DataFrame:
 
 
 def as_revisions(changes: pl.DataFrame, layout: str, table: TableSpec) -> pl.DataFrame:
-    """Name changes by the delivered field a column comes from, where it comes from one."""
+    """Name changes by the delivered field a column comes from, where it comes from one.
+
+    Codes are named as inside; days stand as delivered, also where the column is the day after.
+    """
     fields: Mapping[str, str] = {
         column: next(iter(used))
         for column, sql in table.columns.items()
         if len(used := roots(sql)) == 1
     }
+    after = [name for name, sql in table.columns.items() if _DAY_AFTER.fullmatch(sql.strip())]
+    shifted = pl.col("field").is_in(after)
     return changes.select(
         "person",
         layout=pl.lit(layout),
         field=pl.col("field").replace(dict(fields)),
-        old="old",
-        new="new",
+        **{
+            name: pl.when(shifted)
+            .then(pl.col(name).str.to_date(strict=False).dt.offset_by("-1d").cast(pl.String))
+            .otherwise(name)
+            for name in ("old", "new")
+        },
         file_old="file_old",
         file_new="file_new",
         kept=pl.lit("new"),

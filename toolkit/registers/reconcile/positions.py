@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from toolkit.registers.layout import Layout
 
 _KEY = ("person", "date", "scheme")
+_NEVER = pl.date(9999, 12, 31)
 
 
 def dated(records: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -45,7 +46,9 @@ def dated(records: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, pl.DataF
 
     Notes
     -----
-    The latest delivery about a day holds; of one delivery, the highest position.
+    The latest delivery about a day holds; of one delivery, the highest position. Where a later
+    delivery of a traject takes its end back or moves it, the position that was said of the earlier
+    end goes: it is that of a day on which nothing ended.
     """
     if layout.position_scheme is None:
         raise CallError(
@@ -58,7 +61,12 @@ def dated(records: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, pl.DataF
     if "date" in records.columns:
         rows = records.filter(pl.col("date").is_not_null(), pl.col("position").is_not_null())
         return latest(rows.select("person", "date", "position", scheme, *facts), key=_KEY)
-    begin = pl.max_horizontal("start", "period_start")
+    records = _without_withdrawn_ends(records)
+    # of a traject that had ended before the period the form can only mean the begin of the traject
+    over = pl.lit(value=False)
+    if "end" in records.columns:
+        over = (pl.col("end") <= pl.col("period_start")).fill_null(value=False)
+    begin = pl.when(over).then("start").otherwise(pl.max_horizontal("start", "period_start"))
     end = pl.min_horizontal("end", "period_end").dt.offset_by("-1d")
     moments = [
         records.lazy()
@@ -75,6 +83,33 @@ def dated(records: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, pl.DataF
         pl.col("position") == pl.col("position").shift()
     )
     return ordered.filter(again.fill_null(value=False).not_()), changed
+
+
+def _without_withdrawn_ends(records: pl.DataFrame) -> pl.DataFrame:
+    """Blank the end position of records whose traject, as last delivered, ended on another day.
+
+    Where the last delivery moves the end and says no position there, the earlier one stays.
+    """
+    if not {"start", "end", "position_end", ORDER} <= set(records.columns):
+        return records
+    group = ("person", "start")
+    last = pl.col(ORDER) == pl.col(ORDER).max().over(group)
+    lasting = pl.when(last).then(pl.col("end").fill_null(_NEVER))
+    told = (last & (pl.col("end").is_null() | pl.col("position_end").is_not_null())).any()
+    moved = (
+        pl.col("end").is_not_null()
+        & (pl.col("end") <= pl.col("period_end").fill_null(_NEVER))
+        & ~last
+        & (pl.col("end") != lasting.min().over(group))
+        & (pl.col("end") != lasting.max().over(group))
+        & told.over(group)
+    )
+    return records.with_columns(
+        pl.when(moved.fill_null(value=False))
+        .then(None)
+        .otherwise("position_end")
+        .alias("position_end")
+    )
 
 
 def positions_on(days: pl.DataFrame, positions: pl.DataFrame, *, on: str = "date") -> pl.DataFrame:
