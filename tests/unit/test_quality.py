@@ -175,6 +175,8 @@ def test_standards_are_checked_and_written_down():
         Standards(most_rejected=5)
     with pytest.raises(CallError, match="out of order"):
         Protocol(report=30, address=14)
+    with pytest.raises(CallError, match="before report_from"):
+        Protocol(suspend_from=date(2009, 1, 1))
     assert Standards().to_dict()["position_from"] == "2009-01-01"
 
 
@@ -260,6 +262,7 @@ def country(usable: list[bool], caseload: list[int], share: float = 0.95) -> pl.
         "period_end": [H3] * n, "delivered": [True] * n, "on_time": [True] * n,
         "complete": [True] * n, "usable": usable, "caseload": caseload,
         "position_usable": [round(1000 * share)] * n, "position_required": [1000] * n,
+        "compared": [50] * n, "agreed": [49] * n,
         "size_class": ["small"] * (n // 2) + ["large"] * (n - n // 2), "region": [1, 2] * (n // 2),
     })  # fmt: skip
 
@@ -268,6 +271,7 @@ def test_all_three_criteria_must_be_met():
     row = quality.verdict(country([True] * 9 + [False], [1] * 10)).row(0, named=True)
     assert (row["publish"], row["reasons"]) == (True, "")
     assert (row["n"], row["n_usable"], row["coverage"], row["usable_share"]) == (10, 9, 0.9, 0.95)
+    assert (row["compared"], row["agreement"]) == (500, 0.98)
 
 
 @pytest.mark.parametrize(
@@ -331,9 +335,29 @@ def test_partial_indicators_by_hand():
     assert found["term"].to_list() == ["group"] * 3
     assert found["level"].to_list() == [None, "a", "b"]
     assert found["n_response"].to_list() == [15, 6, 9]
-    # √(1/2)·(0.6 − 0.75) and its opposite; together √(2·½·0.15²) = 0.15
+    # √(1/2)·(0.6 − 0.75) and its opposite; together √(2·½·0.15²) = 0.15, less chance: with one
+    # variable that is the 33/4000 of S² itself.
     expected = [0.15, -0.15 / sqrt(2), 0.15 / sqrt(2)]
+    assert found["unadjusted"].to_list() == pytest.approx(expected, abs=1e-9)
+    expected[0] = sqrt(Fraction(9, 400) - Fraction(33, 4000))
     assert found["estimate"].to_list() == pytest.approx(expected, abs=1e-9)
+
+
+def test_many_small_groups_do_not_differ_by_chance_alone():
+    """30 regions of 14, answering alike: as fitted they seem to differ by √(29/420·0.24) = 0.13."""
+    rng = np.random.default_rng(3)
+    frame = pl.DataFrame({"region": np.repeat(np.arange(30), 14), "size": np.arange(420) % 7 < 6})
+    squares = []
+    for _ in range(40):
+        answered = frame.with_columns(yes=pl.Series(rng.random(420) < 0.6))
+        found = quality.r_indicator(answered, response="yes", by=["size", "region"]).tidy()
+        squares.append(found.filter(pl.col("level").is_null(), pl.col("term") == "region").row(
+            0, named=True
+        ))  # fmt: skip
+    plain = np.mean([row["unadjusted"] ** 2 for row in squares])
+    adjusted = np.mean([row["estimate"] ** 2 for row in squares])
+    assert plain == pytest.approx(29 / 420 * 0.24, rel=0.15)
+    assert adjusted < plain / 5
 
 
 def test_alike_groups_are_representative():
@@ -481,6 +505,29 @@ def test_from_2011_on_the_advance_payment_is_suspended_from_the_month_after_the_
     assert standing(None, date(2011, 8, 31), start)["next_step"] == "suspended"
     row = standing(None, date(2011, 9, 1), start)
     assert (row["step"], row["since"], row["days_over"]) == ("suspended", date(2011, 9, 1), 35)
+
+
+def test_before_the_protocol_there_were_reminders_only():
+    row = standing(None, date(2010, 4, 29), date(2009, 7, 1))
+    assert (row["step"], row["since"]) == ("reminded", date(2010, 1, 29))
+    assert (row["next_step"], row["next_on"]) == (None, None)
+    row = standing(None, date(2010, 8, 11), date(2010, 1, 1))
+    assert (row["step"], row["next_step"]) == ("reported", "addressed")
+
+
+@pytest.mark.parametrize(
+    ("followed", "step", "over"), [(True, "suspended", 40), (False, "delivered", 0)]
+)
+def test_an_incomplete_delivery_is_followed_like_none(followed, step, over):
+    frame = pl.DataFrame({
+        "municipality": ["gm0003"], "period_start": [date(2011, 1, 1)],
+        "period_end": [date(2011, 7, 1)], "due": [date(2011, 7, 28)],
+        "received": [date(2011, 7, 20)], "delivered": [True], "complete": [False],
+    })  # fmt: skip
+    row = quality.escalation(
+        frame, on=date(2011, 9, 6), protocol=Protocol(incomplete=followed)
+    ).row(0, named=True)
+    assert (row["step"], row["days_over"]) == (step, over)
 
 
 def test_suspension_may_come_before_being_addressed():

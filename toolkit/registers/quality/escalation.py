@@ -29,14 +29,15 @@ _LADDER = ("reminded", "reported", "addressed", "suspended")
 def escalation(table: Any, *, on: date, protocol: Protocol | None = None) -> pl.DataFrame:
     """Say where each municipality stands for each period on a day, and since when.
 
-    What is received after `on` counts as not received yet; an unknown day of receipt counts as on
-    time (nothing can be held against it) and `received_unknown` says so.
+    What is received after `on` counts as not received yet, and so does what is incomplete (see
+    `Protocol.incomplete`); an unknown day of receipt counts as on time (nothing can be held against
+    it) and `received_unknown` says so.
 
     Parameters
     ----------
     table : frame
         `municipality`, `period_start`, `period_end`, `due` (last day on time), `received` (null:
-        not received) and, where known, `delivered`; other columns stay.
+        not received) and, where known, `delivered` and `complete`; other columns stay.
     on : date
         The day of reference.
     protocol : Protocol, optional
@@ -74,6 +75,8 @@ def escalation(table: Any, *, on: date, protocol: Protocol | None = None) -> pl.
         if "delivered" in frame.columns
         else pl.col("received").is_not_null()
     )
+    if rules.incomplete and "complete" in frame.columns:
+        came &= pl.col("complete").fill_null(value=True)
     today = pl.lit(on)
     due = pl.col("due")
     unknown = came & pl.col("received").is_null()
@@ -125,13 +128,14 @@ def escalation(table: Any, *, on: date, protocol: Protocol | None = None) -> pl.
 
 def _dates(rules: Protocol) -> dict[str, pl.Expr]:
     """Return the day of each step; null where it does not exist for the period."""
-    due = pl.col("due")
+    due, start = pl.col("due"), pl.col("period_start")
     reported = due.dt.offset_by(f"{rules.report}d")
+    protocol = start >= pl.lit(rules.report_from)
     return {
         "reminded": due.dt.offset_by(f"{rules.remind}d"),
-        "reported": reported,
-        "addressed": due.dt.offset_by(f"{rules.address}d"),
-        "suspended": pl.when(pl.col("period_start") >= pl.lit(rules.suspend_from)).then(
+        "reported": pl.when(protocol).then(reported),
+        "addressed": pl.when(protocol).then(due.dt.offset_by(f"{rules.address}d")),
+        "suspended": pl.when(start >= pl.lit(rules.suspend_from)).then(
             reported.dt.month_start().dt.offset_by("1mo")
         ),
     }

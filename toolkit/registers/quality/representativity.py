@@ -50,7 +50,8 @@ class Representativity(Result):
         95% interval, made for S² and taken to R: it holds near 1 too.
     partial : pl.DataFrame
         `term`, `level` (null: the variable), `n`, `n_response`, `rate` (mean propensity),
-        `estimate`: unconditional partial indicator.
+        `estimate`: unconditional partial indicator, of a variable adjusted for chance like R;
+        `unadjusted`: as fitted.
     propensities : pl.Series
         Fitted probability of each unit, in row order.
     """
@@ -68,8 +69,9 @@ class Representativity(Result):
     def tidy(self) -> pl.DataFrame:
         """Return the partial indicators, one row a variable and one a category.
 
-        A variable's indicator is the standard deviation of ρ between its categories; a category's
-        is its share in it, √(n_k / n)·(ρ̄_k − ρ̄): below 0 it is underrepresented.
+        A variable's indicator is the standard deviation of ρ between its categories, less what
+        chance adds to it: many small categories differ without any reason. A category's is its
+        share in it, √(n_k / n)·(ρ̄_k − ρ̄): below 0 it is underrepresented.
         """
         return self.partial
 
@@ -158,7 +160,7 @@ def r_indicator(
         **(numbers if nobody else _r(fit, w)),
         n=used.height,
         n_response=int(r.sum()),
-        partial=_partials(used, names, response, fit.fitted, w),
+        partial=_partials(used, names, response, fit, w),
         propensities=pl.Series("propensity", fit.fitted),
         meta=_meta(fit, names, frame.height - used.height, nobody=nobody, weights=weights),
     )
@@ -199,8 +201,9 @@ def _from_variance(variance: float) -> float:
 
 
 def _partials(
-    frame: pl.DataFrame, names: Sequence[str], response: str, rho: Floats, w: Floats
+    frame: pl.DataFrame, names: Sequence[str], response: str, fit: Fit, w: Floats
 ) -> pl.DataFrame:
+    rho = fit.fitted
     known = frame.select(
         pl.col(response).alias("_response"), *(pl.col(name).cast(pl.String) for name in names)
     ).with_columns(_rho=pl.Series(rho), _w=pl.Series(w))
@@ -218,12 +221,15 @@ def _partials(
             .with_columns(estimate=pl.col("share").sqrt() * (pl.col("rate") - mean))
             .sort("level")
         )
+        levels = levels.with_columns(unadjusted="estimate")
         between = float((levels["estimate"] ** 2).sum())
+        left = max(between - _chance_between(frame[name], fit, w), 0.0)
         total = pl.DataFrame(
             {
                 "level": [None], "n": [levels["n"].sum()],
                 "n_response": [levels["n_response"].sum()],
-                "rate": [mean], "estimate": [float(np.sqrt(between))],
+                "rate": [mean], "estimate": [float(np.sqrt(left))],
+                "unadjusted": [float(np.sqrt(between))],
             },
             schema_overrides={"level": pl.String},
         )  # fmt: skip
@@ -233,6 +239,19 @@ def _partials(
             )
         )
     return pl.concat(parts)
+
+
+def _chance_between(categories: pl.Series, fit: Fit, w: Floats) -> float:
+    """Return what chance adds to the variance of ρ between categories.
+
+    Σ (w_k / w)·dᵀΣd, with d = z̄_k − z̄ the gradient of ρ̄_k − ρ̄.
+    """
+    share = w / w.sum()
+    z0 = fit.gradient - share @ fit.gradient
+    member = categories.cast(pl.String).to_frame().to_dummies().to_numpy().astype(float)
+    size = member.T @ share
+    d = (member.T @ (share[:, None] * z0)) / size[:, None]
+    return float(size @ ((d @ fit.covariance) * d).sum(axis=1))
 
 
 def _meta(

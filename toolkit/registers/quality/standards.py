@@ -89,7 +89,7 @@ class Protocol(_Plain):
     """The steps that follow when a delivery does not come in: days after it was due.
 
     The letter to Parliament of 29 April 2010 (28719, no. 72) names the steps, not the days: these
-    are a choice to be set.
+    are a choice to be set. Reminders are older (28719, no. 64: a strategy of reminders).
 
     Attributes
     ----------
@@ -99,6 +99,12 @@ class Protocol(_Plain):
         It reports to the ministry who has not delivered.
     address : int
         The ministry addresses the municipality.
+    report_from : date
+        Periods from then on are reported and addressed: those that fell due after the protocol
+        was made. For earlier ones there were reminders only.
+    incomplete : bool
+        An incomplete delivery is followed like none at all: the regulation speaks of information
+        missing or incomplete (Regeling participatiebudget, art. 1a).
     suspend_from : date
         Periods from then on: the monthly advance payment is suspended from the first of the month
         after the report (Regeling participatiebudget, art. 1a), until the delivery is there.
@@ -107,6 +113,8 @@ class Protocol(_Plain):
     remind: int = 1
     report: int = 14
     address: int = 28
+    report_from: date = date(2010, 1, 1)
+    incomplete: bool = True
     suspend_from: date = date(2011, 1, 1)
 
     def __post_init__(self) -> None:
@@ -115,4 +123,9 @@ class Protocol(_Plain):
                 f"The steps are out of order: remind={self.remind}, report={self.report}, "
                 f"address={self.address}",
                 fix="give days after the due date: remind ≤ report ≤ address, from 1",
+            )
+        if self.suspend_from < self.report_from:
+            raise CallError(
+                f"suspend_from={self.suspend_from} is before report_from={self.report_from}",
+                fix="suspension follows a report: let it begin no earlier",
             )

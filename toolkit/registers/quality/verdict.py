@@ -39,14 +39,16 @@ def verdict(
     pl.DataFrame
         Per `period_start`: `n` municipalities, `n_delivered`, `n_on_time`, `n_complete`,
         `n_usable`; `caseload`, `coverage`; `position_required`, `usable_share`; `r_indicator` with
-        `r_std_error`, `r_low`, `r_high`, `r_unadjusted`, `r_separated`; `publish` (null: no
+        `r_std_error`, `r_low`, `r_high`, `r_unadjusted`, `r_separated`; `compared` programmes that
+        an earlier delivery held too, and of them the share in `agreement`; `publish` (null: no
         position was asked yet) and `reasons`: the criteria not met, joined by commas.
         A criterion that cannot be computed is not met.
     """
     frame = to_frame(table)
     require_columns(
         frame, "period_start", "period_end", "delivered", "on_time", "complete", "usable",
-        "caseload", "position_usable", "position_required", *by, where="the table of deliveries",
+        "caseload", "position_usable", "position_required", "compared", "agreed", *by,
+        where="the table of deliveries",
     )  # fmt: skip
     require_rows(frame, "the table of deliveries")
     least = (thresholds or Thresholds()).to_dict()
@@ -98,6 +100,10 @@ def _counts(frame: pl.DataFrame) -> pl.DataFrame:
         coverage=pl.when(known & asked).then(covered / pl.col("caseload").sum()),
         position_required=required,
         usable_share=pl.when(asked & (required > 0)).then(usable / required),
+        compared=pl.col("compared").sum().cast(pl.Int64),
+        agreement=pl.when(pl.col("compared").sum() > 0).then(
+            pl.col("agreed").sum() / pl.col("compared").sum()
+        ),
         asked=asked,
     )
 
