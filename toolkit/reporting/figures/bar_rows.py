@@ -67,11 +67,16 @@ class RowLayout:
 
 
 def lay_out_rows(
-    canvas: Canvas, rows: Sequence[Row], words: Callable[[float | None], str], *, value_head: str
+    canvas: Canvas,
+    rows: Sequence[Row],
+    words: Callable[[float | None], str],
+    *,
+    value_head: str,
+    n_head: str,
 ) -> RowLayout:
     """Set the height of the axes and the room beside them; return where rows stand."""
     size = canvas.sizes.label
-    columns = _columns(canvas, rows, words, value_head)
+    columns = _columns(canvas, rows, words, value_head, n_head)
     canvas.right = sum(column.width for column in columns)
     indent = 6.0 if any(row.heading for row in rows) else 0.0
     room = canvas.width * 0.34
@@ -100,8 +105,9 @@ def lay_out_rows(
         text, marks = len(lines) * LEADING * size, len(row.points) * pitch
         if above:
             name_middles.append(y + text / 2)
-            middles.append(y + text + marks / 2)
-            high = text + marks + size * 0.35
+            # The halo of a name must not bite into its bar.
+            middles.append(y + text + marks / 2 + size * 0.2)
+            high = text + marks + size * 0.5
         else:
             high = max(text, marks) + size * 0.45
             name_middles.append(y + high / 2)
@@ -128,7 +134,11 @@ def _names(rows: Sequence[Row], room: float, size: float) -> list[tuple[str, ...
 
 
 def _columns(
-    canvas: Canvas, rows: Sequence[Row], words: Callable[[float | None], str], value_head: str
+    canvas: Canvas,
+    rows: Sequence[Row],
+    words: Callable[[float | None], str],
+    value_head: str,
+    n_head: str,
 ) -> list[Column]:
     size = canvas.sizes.label
     points = [point for row in rows for point in row.points]
@@ -144,7 +154,7 @@ def _columns(
         parts.append((head, shown, False))
     if any(point.n is not None for point in points):
         shown = [["" if p.n is None else format_count(p.n) for p in r.points] for r in rows]
-        parts.append((label("word.n"), shown, False))
+        parts.append((n_head, shown, False))
     columns = []
     for head, texts, coloured in parts:
         widest = max(text_width(text, size, "bold") for row in texts for text in row)

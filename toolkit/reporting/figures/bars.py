@@ -78,7 +78,7 @@ def bars(
     x_label : str, optional
         Words under the axis.
     labels : Mapping, optional
-        Own names for groups, headings and series.
+        Own names for groups, headings and series, and for the columns `estimate` and `n`.
     **furniture
         `number, title, subtitle, note, width, height, ax`: see `Furniture`. The height follows
         from the rows.
@@ -113,9 +113,12 @@ def bars(
         )
     with style():
         canvas = open_canvas(furniture, height=(1.0, 1.0))
+        own = labels or {}
         layout = lay_out_rows(
-            canvas, rows, words, value_head=label("word.ours" if published else "word.estimate")
-        )
+            canvas, rows, words,
+            value_head=own.get("estimate") or label("word.ours" if published else "word.estimate"),
+            n_head=own.get("n") or label("word.n"),
+        )  # fmt: skip
         if series is not None:
             looks = palette.LINES[: len(names)]
             keys = [name_of(series, name, labels) for name in names]
