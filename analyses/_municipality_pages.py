@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from toolkit.reporting.language import Language
 
 Row = dict[str, Any]
+#: Steps of a delivery that is still to come, or to be completed.
+OPEN = ("due", "reminded", "reported", "addressed", "suspended")
 
 
 class _Words:
@@ -85,15 +87,17 @@ def _page(
     period = period_in_words(words, row)  # type: ignore[arg-type]
     day = reporting.format_date
     serious, remarks = _points(row, evidence, words, period)
+    earlier = _earlier(history, words)
     if not row["delivered"]:
         key = "lead_missing" if row["due"] < evidence.on else "lead_due"
         lead = words.text(key, period=period, due=day(row["due"]))
     elif serious:
-        lead = words.text("lead_mend", period=period, k=len(serious))
+        key = "lead_mend_one" if len(serious) == 1 else "lead_mend"
+        lead = words.text(key, period=period, k=len(serious))
     else:
-        lead = words.text("lead_good", period=period)
+        lead = words.text("lead_earlier" if earlier else "lead_good", period=period)
     blocks: list[Any] = []
-    for head, points in (("mend_head", serious), ("know_head", remarks)):
+    for head, points in (("mend_head", serious + earlier), ("know_head", remarks)):
         if points:
             items = "\n".join(f"- {point}" for point in points)
             blocks.append(Text(f"## {words.text(head)}\n\n{items}"))
@@ -126,17 +130,13 @@ def _points(
                            n=row["bodies"], name=row["name"])
             )  # fmt: skip
         must.append(words.text("mend_deliver", period=period))
-        step = words.text(f"step_{row['step']}")
-        know.append(
-            words.text("mend_step", on=day(evidence.on), step=step, since=day(row["since"]))
-        )
-        if row["next_step"] is not None:
-            following = words.text(f"step_{row['next_step']}")
-            know.append(words.text("mend_next", step=following, next_on=day(row["next_on"])))
-        return must, know
+        return must, _standing(row, evidence, words)
+    if row["step"] in OPEN:
+        know += _standing(row, evidence, words)
     if row["days_late"]:
+        key = "mend_late_one" if row["days_late"] == 1 else "mend_late"
         know.append(
-            words.text("mend_late", received=day(row["received"]), days=row["days_late"],
+            words.text(key, received=day(row["received"]), days=row["days_late"],
                        due=day(row["due"]))
         )  # fmt: skip
     if row["rejected"]:
@@ -169,6 +169,30 @@ def _points(
                        n=count(row["compared"]))
         )  # fmt: skip
     return must, know
+
+
+def _standing(row: Row, evidence: Evidence, words: _Words) -> list[str]:
+    """Return the step a delivery still open has come to, and the next."""
+    day = reporting.format_date
+    step = words.text(f"step_{row['step']}")
+    said = [words.text("mend_step", on=day(evidence.on), step=step, since=day(row["since"]))]
+    if row["next_step"] is not None:
+        following = words.text(f"step_{row['next_step']}")
+        said.append(words.text("mend_next", step=following, next_on=day(row["next_on"])))
+    return said
+
+
+def _earlier(history: list[Row], words: _Words) -> list[str]:
+    """Return what earlier deliveries are still open, in one sentence."""
+    waiting = [
+        words.text(
+            "earlier_incomplete" if row["delivered"] else "earlier_missing",
+            period=period_name(row), step=words.text(f"step_{row['step']}"),
+        )
+        for row in history[1:]
+        if row["step"] in OPEN
+    ]  # fmt: skip
+    return [words.text("mend_earlier", list="; ".join(waiting))] if waiting else []
 
 
 def _rules(mistakes: list[Row], words: _Words, period: str) -> Lines:

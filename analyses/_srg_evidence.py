@@ -75,6 +75,12 @@ class Evidence:
     without_caseload: int
 
     @property
+    def newest(self) -> pl.DataFrame:
+        """The newest version of each file: what a delivery holds."""
+        keys = ["municipality", "period_start"]
+        return self.files.sort(*keys, "version").unique(keys, keep="last", maintain_order=True)
+
+    @property
     def last(self) -> pl.DataFrame:
         """The last period of the table."""
         return self.table.filter(pl.col("period_start") == pl.col("period_start").max())

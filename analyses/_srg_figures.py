@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from analyses._srg_words import period_in_words, period_name, period_parts
 from toolkit import reporting
 from toolkit.registers import quality
-from toolkit.reporting import figures, palette
+from toolkit.reporting import figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from analyses._study import Study
 
 SIZES = ("small", "middle", "large", "g4")
-_BAD = ("missing", "incomplete", "no_position", "late")
-#: Colour and sign of each state of a delivery.
-_LOOKS = {
-    "missing": (palette.NAVY, "×"), "incomplete": (palette.ORANGE, "–"),
-    "no_position": (palette.SAND, "?"), "late": (palette.SKY, "›"), "good": (palette.WASH, ""),
-}  # fmt: skip
+
+
+def terms(study: Study, evidence: Evidence, *names: str) -> list[str]:
+    """Return what the words in a figure mean, so that it can be read without the chapter."""
+    plain = evidence.standards.to_dict()
+    shares = {
+        name: study.percent(plain[name])
+        for name in ("most_rejected", "least_of_previous", "least_usable")
+    }
+    return [study.text(f"term_{name}", **(plain | shares)) for name in names]
 
 
 def footer(study: Study, n: int, extra: Iterable[str] = ()) -> str:
@@ -36,7 +40,7 @@ def footer(study: Study, n: int, extra: Iterable[str] = ()) -> str:
     return " ".join(parts)
 
 
-def _named(frame: pl.DataFrame) -> pl.DataFrame:
+def named(frame: pl.DataFrame) -> pl.DataFrame:
     """Give periods their names: `period`, and its `year` and `part`."""
     rows = frame.select("period_start", "period_end").to_dicts()
     parts = [period_parts(row) for row in rows]
@@ -50,7 +54,7 @@ def _named(frame: pl.DataFrame) -> pl.DataFrame:
 def trend(study: Study, evidence: Evidence) -> None:
     """Draw the shares of municipalities that delivered, on time, completely, usably."""
     names = ("delivered", "on_time", "complete", "usable")
-    rows = _named(evidence.verdict).select(
+    rows = named(evidence.verdict).select(
         "period", "n",
         *(pl.col(f"n_{name}").truediv("n").alias(name) for name in names[:3]),
         usable=pl.when(pl.col("publish").is_not_null()).then(pl.col("n_usable") / pl.col("n")),
@@ -58,7 +62,7 @@ def trend(study: Study, evidence: Evidence) -> None:
     last = rows.row(-1, named=True)
     asked = rows["usable"].is_not_null().any()
     then = next(row for row in study.published if row["measure"] == "on_time")["period"]
-    remarked = _named(evidence.verdict.filter(pl.col("period_start") == then))["period"]
+    remarked = named(evidence.verdict.filter(pl.col("period_start") == then))["period"]
     study.paragraph(heading=study.text("trend_head"))
     study.figure(
         "deliveries", figures.trend, rows,
@@ -67,13 +71,25 @@ def trend(study: Study, evidence: Evidence) -> None:
         remarks=[(period, study.text("remark")) for period in remarked],
         table=rows,
         title=study.text(
-            "trend_title", pct=study.percent(last["on_time"]),
+            "trend_title" if last["usable"] is None else "trend_title_usable",
             period=period_in_words(study, evidence.judged),
+            **{name: study.percent(last[name]) for name in names},
         ),
         subtitle=study.text("trend_subtitle"),
-        note=footer(study, last["n"]),
+        note=footer(
+            study, last["n"],
+            terms(study, evidence, "on_time", "complete", *(["usable"] if asked else [])),
+        ),
         alt=study.text("trend_alt", **{name: study.percent(last[name]) for name in names}),
     )  # fmt: skip
+    known = evidence.judged
+    if known["agreement"] is not None:
+        study.paragraph(
+            study.text(
+                "agreement_text", period=period_in_words(study, known),
+                n=study.count(known["compared"]), pct=study.percent(known["agreement"], 1),
+            )
+        )  # fmt: skip
 
 
 def representativity(study: Study, evidence: Evidence) -> None:
@@ -81,7 +97,7 @@ def representativity(study: Study, evidence: Evidence) -> None:
     asked = evidence.verdict.filter(pl.col("r_indicator").is_not_null())
     if asked.is_empty():
         return
-    rows = _named(asked).select(
+    rows = named(asked).select(
         "period", "n", "n_usable", "r_std_error", "r_low", "r_high", "r_unadjusted",
         estimate="r_indicator",
     )  # fmt: skip
@@ -89,8 +105,9 @@ def representativity(study: Study, evidence: Evidence) -> None:
     with reporting.style(study.language):
         r = reporting.format_number(last["r_indicator"], 2)
         shown = reporting.format_number(least, 2)
-    enough = "r_words_yes" if last["r_indicator"] >= least else "r_words_no"
-    extra = [study.text("r_note")]
+        plain = reporting.format_number(last["r_unadjusted"], 2)
+    sure = "no" if last["r_high"] < least else "yes" if last["r_low"] >= least else "unsure"
+    extra = [study.text("r_note", plain=plain)]
     if last["r_separated"]:
         extra.append(study.text("r_separated", k=study.count(last["r_separated"])))
     study.figure(
@@ -98,9 +115,9 @@ def representativity(study: Study, evidence: Evidence) -> None:
         low="r_low", high="r_high", threshold=least, unit="number",
         labels={"estimate": study.text("r_line")},
         table=rows,
-        title=study.text("r_title", words=study.text(enough), r=r),
+        title=study.text(f"r_title_{sure}", r=r),
         subtitle=study.text("r_subtitle"),
-        note=footer(study, last["n"], extra),
+        note=footer(study, last["n"], [*extra, *terms(study, evidence, "usable")]),
         alt=study.text("r_alt", r=r, least=shown),
     )  # fmt: skip
 
@@ -125,9 +142,9 @@ def sizes(study: Study, evidence: Evidence) -> None:
             n="n", n_yes="n_response",
         ),
     ]).with_columns(estimate=pl.col("n_yes") / pl.col("n"))  # fmt: skip
-    most = study.label(
-        "size_class." + levels.sort(pl.col("estimate").abs(), descending=True)["level"][0]
-    )
+    first = levels.sort(pl.col("estimate").abs(), descending=True).row(0, named=True)
+    most = study.label("size_class." + first["level"])
+    way = "same" if abs(first["estimate"]) < 1e-9 else "more" if first["estimate"] > 0 else "less"
     partial = {
         row["term"]: row["estimate"]
         for row in found.filter(pl.col("level").is_null()).iter_rows(named=True)
@@ -141,10 +158,10 @@ def sizes(study: Study, evidence: Evidence) -> None:
     period = period_in_words(study, evidence.judged)
     study.figure(
         "usable_by_size", figures.bars, rows,
-        total=study.text("all"), table=rows,
-        title=study.text("partial_title", most=most[:1].upper() + most[1:]),
+        total=study.text("all"), table=rows, labels={"estimate": study.label("word.share")},
+        title=study.text(f"partial_title_{way}", most=most[:1].upper() + most[1:]),
         subtitle=study.text("partial_subtitle", period=period),
-        note=footer(study, last.height, [note]),
+        note=footer(study, last.height, [note, *terms(study, evidence, "usable")]),
         alt=study.text("partial_alt", most=most),
     )  # fmt: skip
     reporting.save_table(found, study.out / "tables", "partial_indicators")
@@ -174,7 +191,9 @@ def coverage(study: Study, evidence: Evidence) -> None:
         table=rows,
         title=study.text("coverage_title", n=study.count(curves["usable"].height), pct=pct),
         subtitle=study.text("coverage_subtitle", period=period_in_words(study, evidence.judged)),
-        note=footer(study, last.height, [study.text("coverage_note")]),
+        note=footer(
+            study, last.height, [study.text("coverage_note"), *terms(study, evidence, "usable")]
+        ),
         alt=study.text(
             "coverage_alt", pct=pct, k=study.count(many),
             largest=study.percent(curves["all"]["estimate"][many - 1]),
@@ -197,7 +216,7 @@ def heat(study: Study, evidence: Evidence) -> None:
         )
         parts.append(part.select(pl.lit(by).alias("heading"), pl.col(by).alias("group"),
                                  "period_start", "period_end", "n", "n_yes"))  # fmt: skip
-    rows = _named(pl.concat(parts)).with_columns(estimate=pl.col("n_yes") / pl.col("n"))
+    rows = named(pl.concat(parts)).with_columns(estimate=pl.col("n_yes") / pl.col("n"))
     regions = rows.filter(
         pl.col("heading") == "region", pl.col("period_start") == pl.col("period_start").max()
     )
@@ -207,9 +226,12 @@ def heat(study: Study, evidence: Evidence) -> None:
         "heat_map", figures.heat_map, rows,
         column="part", over="year", heading="heading", n="n",
         table=rows,
-        title=study.text("heat_title_one" if low == high else "heat_title", low=low, high=high),
+        title=study.text(
+            "heat_title_one" if low == high else "heat_title", low=low, high=high,
+            period=period_in_words(study, evidence.judged),
+        ),
         subtitle=study.text("heat_subtitle"),
-        note=footer(study, evidence.last.height),
+        note=footer(study, evidence.last.height, terms(study, evidence, "on_time", "complete")),
         alt=study.text("heat_alt"),
     )  # fmt: skip
 
@@ -251,74 +273,6 @@ def completeness(study: Study, evidence: Evidence) -> None:
         table=rows,
         title=study.text("map_title", period=period, pct=pct),
         subtitle=study.text("map_subtitle"),
-        note=footer(study, last.height),
+        note=footer(study, last.height, terms(study, evidence, "complete")),
         alt=study.text("map_alt", period=period),
     )  # fmt: skip
-
-
-def worst(study: Study, evidence: Evidence) -> None:
-    """Draw what was wrong in each period at the municipalities that fell short most often."""
-    state = pl.col("state").cast(pl.String)
-    faults = (
-        evidence.table.group_by("municipality", "name")
-        .agg(k=state.is_in(_BAD).sum(), serious=state.is_in(_BAD[:2]).sum(),
-             size=pl.col("caseload").mean(), of=pl.len())
-        .filter(pl.col("k") > 0)
-        .sort("k", "serious", "size", "municipality", descending=[True, True, True, False],
-              nulls_last=True)
-        .head(study.config["worst"])
-    )  # fmt: skip
-    if faults.is_empty():
-        return
-    rows = _named(
-        faults.select("municipality", "name", order=pl.int_range(pl.len()))
-        .join(evidence.table.select("municipality", "period_start", "period_end", state),
-              on="municipality")
-        .sort("order", "period_start")
-    ).select("municipality", "name", "year", "part", "period", "state")  # fmt: skip
-    first, n = faults.row(0, named=True), study.count(faults.height)
-    study.paragraph(heading=study.text("worst_head"))
-    study.figure(
-        "worst", figures.state_map, rows,
-        states={name: (study.text(f"state_{name}"), *look) for name, look in _LOOKS.items()},
-        row="name", column="part", over="year",
-        table=rows,
-        title=study.text(
-            "worst_title", name=first["name"], k=study.count(first["k"]),
-            n=study.count(first["of"]),
-        ),
-        subtitle=study.text("worst_subtitle", n=n),
-        note=footer(study, evidence.last.height),
-        alt=study.text("worst_alt", n=n),
-    )  # fmt: skip
-
-
-def rules(study: Study, evidence: Evidence) -> None:
-    """Draw which rules records of the last period break most."""
-    start = evidence.judged["period_start"]
-    period = period_in_words(study, evidence.judged)
-    counts = quality.errors_by_rule(evidence.rules, evidence.files, by=("period_start",))
-    reporting.save_table(counts, study.out / "tables", "rules")
-    rows = counts.filter(pl.col("period_start") == start).head(study.config["rules_shown"])
-    study.paragraph(heading=study.text("rules_head"))
-    if rows.is_empty():
-        study.paragraph(study.text("rules_none"))
-        return
-    rows = rows.with_columns(
-        group=pl.Series([_rule(study, row) for row in rows.iter_rows(named=True)]),
-        estimate=pl.col("share"),
-    ).select("group", "rule", "severity", "estimate", "n", "files", "records")
-    study.figure(
-        "rules", figures.bars, rows.with_columns(pl.col("estimate").clip(0, 1)),
-        digits=1, table=rows,
-        title=study.text("rules_title", pct=study.percent(rows["estimate"][0], 1)),
-        subtitle=study.text("rules_subtitle", period=period),
-        note=footer(study, evidence.last.height, [study.text("rules_note")]),
-        alt=study.text("rules_alt", rule=rows["group"][0]),
-    )  # fmt: skip
-
-
-def _rule(study: Study, row: dict[str, Any]) -> str:
-    """Return a rule in words, with its id and what it leads to."""
-    mark = "" if row["severity"] == "error" else f" {study.text(row['severity'])}"
-    return f"{row[study.language]}{mark} [{row['rule']}]"

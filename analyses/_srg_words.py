@@ -66,6 +66,7 @@ def facts(study: Study, evidence: Evidence, *, only_short: bool) -> str:
                 study.text(
                     f"{name}_{'short' if name in short else 'met'}",
                     value=words(value, digits), least=words(least[name], digits),
+                    low=words(row["r_low"], digits), high=words(row["r_high"], digits),
                 )
             )  # fmt: skip
     if len(parts) < 2:

@@ -2,7 +2,7 @@
 
 Population: all municipalities, every half-year delivered. Definitions: `srg_quality.toml`.
 Estimators: shares of municipalities, coverage of the caseload, R-indicator; escalation by dates.
-Published counterparts: letters to Parliament 28719 no. 64 and 72, response to the SRG survey 2025.
+Published counterparts: letters to Parliament 28719 no. 64 and 72.
 Config and words: `srg_quality.toml`. One page a municipality: `_municipality_pages.py`.
 """
 
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from analyses import _municipality_pages as pages
+from analyses import _srg_faults as faults
 from analyses import _srg_figures as drawn
+from analyses._srg_escalation import escalation
 from analyses._srg_evidence import Evidence, Intake, gather, read_intake
 from analyses._srg_words import facts, period_in_words, period_name
 from analyses._study import Study, read_toml
@@ -23,7 +25,7 @@ from toolkit.registers import quality
 from toolkit.reporting import document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import date
     from pathlib import Path
 
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 
 #: Folder with a page for each municipality.
 PAGES = {"nl": "gemeenten", "en": "municipalities"}
-_OPEN = ("due", "reminded", "reported", "addressed", "suspended")
 
 
 def main(
@@ -72,8 +73,8 @@ def main(
     _record(study, register, evidence)
     steps = [
         _published, _how, drawn.trend, _verdict, drawn.representativity, drawn.sizes,
-        drawn.coverage, drawn.heat, drawn.completeness, drawn.worst, drawn.rules,
-        _escalation, _pages,
+        drawn.coverage, drawn.heat, drawn.completeness, faults.worst, faults.rules,
+        escalation, _pages,
     ]  # fmt: skip
     study.run(steps, evidence, progress=progress)
     return study.finish(title=study.text("title"), lead=_lead(study, evidence))
@@ -137,13 +138,8 @@ def _published(study: Study, evidence: Evidence) -> None:
     if last["coverage"] is not None:
         words = study.text("published_coverage", n=study.count(last["n_usable"]), period=period)
         add("coverage", words, last["coverage"], last["caseload"], "ours_caseload")
-    if last["caseload"]:
-        curve = quality.coverage(evidence.last)
-        many = min(known["coverage"]["n"], curve.height)
-        words = study.text("published_largest", n=study.count(many), period=period)
-        add("coverage", words, curve["estimate"][many - 1], last["caseload"], "ours_caseload")
-    words = study.text("published_delivered", period=period)
-    add("delivered", words, last["n_delivered"] / last["n"], last["n"], "ours_municipalities")
+    if not rows:
+        return
     study.paragraph(study.text("published_text"), heading=study.text("published_head"))
     study.blocks.append(document.KeyFigures(tuple(rows), study.text("published_title")))
     table = [
@@ -165,9 +161,12 @@ def _how(study: Study, evidence: Evidence) -> None:
     }
     with reporting.style(study.language):
         day = reporting.format_date(evidence.on)
+        due = reporting.format_date(evidence.last["due"][0])
     study.paragraph(
         study.text("how_text", **(plain | shares), on=day), heading=study.text("how_head")
     )
+    if evidence.on <= evidence.last["due"][0]:
+        study.note(study.text("running_note", due=due))
     if evidence.merged:
         study.note(study.text("merged_note"))
     if evidence.without_caseload:
@@ -178,91 +177,54 @@ def _how(study: Study, evidence: Evidence) -> None:
 
 
 def _verdict(study: Study, evidence: Evidence) -> None:
+    reporting.save_table(evidence.verdict, study.out / "tables", "verdict_all")
+    reporting.save_table(
+        evidence.table.drop("layout"), study.out / "tables", "deliveries_by_municipality"
+    )
     study.paragraph(study.text("verdict_text"), heading=study.text("verdict_head"))
-    words = {True: "publish_yes", False: "publish_no", None: "publish_not_asked"}
+    asked = evidence.verdict.filter(pl.col("publish").is_not_null())
+    if asked.is_empty():
+        study.paragraph(study.text("lead_not_asked"))
+        return
     rows = []
-    for row in evidence.verdict.iter_rows(named=True):
-        short = [study.text(f"short_{name}") for name in (row["reasons"] or "").split(",") if name]
+    for row in asked.iter_rows(named=True):
+        short = [study.text(f"short_{name}") for name in row["reasons"].split(",") if name]
         rows.append(
             {
-                "period": period_name(row), "n": row["n"],
-                "delivered_share": row["n_delivered"] / row["n"],
-                "on_time_share": row["n_on_time"] / row["n"],
-                "usable_municipalities": None if row["publish"] is None else row["n_usable"],
+                "period": period_name(row),
+                "publish": study.label("word.yes" if row["publish"] else "word.no"),
                 "usable_share": row["usable_share"], "coverage": row["coverage"],
-                "r_indicator": row["r_indicator"], "publish": study.text(words[row["publish"]]),
+                "r_indicator": row["r_indicator"], "interval": _interval(study, row),
                 "short": ", ".join(short),
             }
         )  # fmt: skip
-    floats = dict.fromkeys(("usable_share", "coverage", "r_indicator"), pl.Float64)
+    least = evidence.thresholds
+    with reporting.style(study.language):
+        r = reporting.format_number(least.r_indicator, 2)
     study.table(
         "verdict",
-        pl.DataFrame(rows, schema_overrides=floats | {"usable_municipalities": pl.Int64}),
+        pl.DataFrame(
+            rows,
+            schema_overrides=dict.fromkeys(
+                ("usable_share", "coverage", "r_indicator"), pl.Float64
+            ),
+        ),
         title=study.text("verdict_table"),
-        formats={
-            "delivered_share": "percent", "on_time_share": "percent", "usable_share": "percent",
-            "coverage": "percent", "r_indicator": "number2",
-        },
-        note=study.text("verdict_note"),
+        formats={"usable_share": "percent1", "coverage": "percent1", "r_indicator": "number2"},
+        note=study.text(
+            "verdict_note", usable=study.percent(least.usable),
+            coverage=study.percent(least.coverage), r=r,
+        ),
     )  # fmt: skip
-    reporting.save_table(evidence.verdict, study.out / "tables", "verdict_all")
 
 
-def _escalation(study: Study, evidence: Evidence) -> None:
-    plain = evidence.protocol.to_dict()
+def _interval(study: Study, row: Mapping[str, Any]) -> str:
+    """Return the interval of R in words; nothing where there is none."""
+    if row["r_low"] is None:
+        return ""
     with reporting.style(study.language):
-        plain["suspend_from"] = reporting.format_date(evidence.protocol.suspend_from)
-        day = reporting.format_date(evidence.on)
-    study.paragraph(
-        study.text("escalation_text", on=day, **plain), heading=study.text("escalation_head")
-    )
-    standing = evidence.standing.with_columns(step=pl.col("step").cast(pl.String))
-    steps = [step for step in quality.STEPS if step in standing["step"].to_list()]
-    named = {step: study.text(f"step_{step}") for step in quality.STEPS}
-    counts = [
-        {"period": period_name({"period_start": start, "period_end": end})}
-        | {step: part.filter(pl.col("step") == step).height for step in steps}
-        for (start, end), part in standing.sort("period_start").group_by(
-            "period_start", "period_end", maintain_order=True
-        )
-    ]
-    study.table("escalation", pl.DataFrame(counts), title=study.text("escalation_counts"))
-    waiting = standing.filter(pl.col("step").is_in(_OPEN)).sort("period_start", "municipality")
-    if waiting.is_empty():
-        study.paragraph(study.text("escalation_none", on=day))
-        return
-    periods = pl.Series("period", [period_name(row) for row in waiting.iter_rows(named=True)])
-    lines = waiting.with_columns(periods).select(
-        "name", "municipality", "period",
-        pl.col("step", "next_step").cast(pl.String).replace(named),
-        "since", "days_over", "next_on",
-    )  # fmt: skip
-    reporting.save_table(lines, study.out / "tables", "escalation_all")
-    each = _furthest(waiting).with_columns(pl.col("step").replace(named))
-    shown = min(study.config["listed"], each.height)
-    study.table(
-        "escalation_list", each.head(shown), title=study.text("escalation_list"),
-        note=study.text("escalation_more", shown=study.count(shown), n=study.count(each.height)),
-    )  # fmt: skip
-
-
-def _furthest(waiting: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a municipality: open deliveries, furthest step, since when, days overdue."""
-    step = pl.col("step").cast(pl.Enum(quality.STEPS))
-    furthest = step == step.max()
-    return (
-        waiting.group_by("municipality", "name")
-        .agg(
-            open=pl.len().cast(pl.Int64),
-            step=step.max(),
-            since=pl.col("since").filter(furthest).min(),
-            days_over=pl.col("days_over").max(),
-            caseload=pl.col("caseload").last(),
-        )
-        .sort("step", "open", "caseload", "municipality",
-              descending=[True, True, True, False], nulls_last=True)
-        .select("name", "open", pl.col("step").cast(pl.String), "since", "days_over")
-    )  # fmt: skip
+        low, high = (reporting.format_number(row[name], 2) for name in ("r_low", "r_high"))
+    return study.text("interval", low=low, high=high)
 
 
 def _pages(study: Study, evidence: Evidence) -> None:
