@@ -14,6 +14,7 @@ import polars as pl
 from toolkit import reporting
 from toolkit.errors import CallError, check_option
 from toolkit.provenance import Manifest, hash_file
+from toolkit.registers.reconcile import breaks_of
 from toolkit.reporting import document, figures
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from toolkit.registers import Register
+    from toolkit.registers.reconcile import SeriesBreak
     from toolkit.reporting.language import Language
     from toolkit.reporting.tables import Format
     from toolkit.trajectories import Durability
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 #: A title names no share that rests on fewer observations.
 TITLE_SMALLEST = 30
+#: Tables of which the studies of outflow count; a break in one of them breaks their figures.
+WATCHED = ("benefits", "programmes")
 
 
 @cache
@@ -66,6 +70,8 @@ class Study:
         self._text = {**read_toml(self.name).get("text", {}).get(self.language, {}), **self.words}
         self._figures = self._tables = 0
         self.source = ""
+        self._register: Register | None = None
+        self._window: tuple[date, date] | None = None
         for old in ("figures", "tables"):  # nothing of an older run stays behind
             for file in (self.out / old).glob("*"):
                 file.unlink()
@@ -267,9 +273,42 @@ class Study:
         if register is not None:
             name = str(register.meta.get("source", ""))
             self.source = self.shared("source", name) or self.shared("source", "unknown")
+            months = [name for name in outcomes.frame.columns if name.startswith("months_observed")]
+            longest = outcomes.frame.select(pl.max_horizontal(0, *months).max()).item()
+            seen = pl.Series([outcomes.window.end]).dt.offset_by(f"{longest or 0}mo").item()
+            self.watch(register, outcomes.window.start, seen)
         if register is not None and register.path is not None:
             index = register.path / "register.json"
             self.manifest.inputs[index.name] = hash_file(index)
+
+    def watch(self, register: Register, start: date, end: date) -> None:
+        """Say over which days the study looks; breaks of the series inside become notes.
+
+        They stand in the manifest as well, and every `footer` of a figure over them names their
+        day.
+        """
+        self._register, self._window = register, (start, end)
+        crossed = self._crossed(None)
+        self.manifest.parameters["series_breaks"] = [found.name for found in crossed]
+        for found in crossed:
+            with reporting.style(self.language):
+                day = reporting.format_date(found.date)
+            why = getattr(found.words, self.language)
+            self.note(self.shared("text", "break_note").format(day=day, why=why))
+
+    def breaks(self, window: tuple[date, date] | None = None) -> list[str]:
+        """Return a sentence a break of the series inside a window; without it, the study's."""
+        with reporting.style(self.language):
+            return [
+                self.shared("text", "break_mark").format(day=reporting.format_date(found.date))
+                for found in self._crossed(window)
+            ]
+
+    def _crossed(self, window: tuple[date, date] | None) -> list[SeriesBreak]:
+        window = window or self._window
+        if self._register is None or window is None:
+            return []
+        return breaks_of(self._register, start=window[0], end=window[1], tables=WATCHED)
 
     def finish(self, *, title: str, lead: str) -> document.Chapter:
         """Write the chapter and its manifest; return the chapter."""
@@ -296,8 +335,18 @@ class Study:
         with reporting.style(self.language):
             return reporting.format_count(n)
 
-    def footer(self, *, n: int, definition: str | None = None, extra: Iterable[str] = ()) -> str:
-        """Write what stands under a figure: source, n, definition, what is not observed."""
+    def footer(
+        self,
+        *,
+        n: int,
+        definition: str | None = None,
+        extra: Iterable[str] = (),
+        window: tuple[date, date] | None = None,
+    ) -> str:
+        """Write what stands under a figure: source, n, definition, breaks of the series, the rest.
+
+        `window` is the period of the figure where it is not the study's.
+        """
         with reporting.style(self.language):
             parts = [
                 reporting.label("note.source", source=self.source),
@@ -309,6 +358,7 @@ class Study:
                         "note.definition", definition=self.shared("definition", definition)
                     )
                 )
+            parts.extend(self.breaks(window))
             parts.extend(extra)
         return " ".join(parts)
 

@@ -23,6 +23,7 @@ from toolkit.reporting import figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
     from pathlib import Path
 
     from toolkit.registers import Register
@@ -304,7 +305,7 @@ def _destinations(study: Study, register: Register, cohort: StudyCohort) -> None
         table=tidy,
         title=study.text("destination_title", **text),
         subtitle=study.text("destination_subtitle"),
-        note=study.footer(n=inflow.frame.height),
+        note=study.footer(n=inflow.frame.height, window=_days(study, "inflow_window")),
         alt=study.text("destination_alt", **text),
     )  # fmt: skip
 
@@ -331,6 +332,15 @@ def _flows(study: Study, register: Register, cohort: StudyCohort) -> None:
             table=months,
             title=study.text(f"{name}_title"),
             subtitle=study.text(f"{name}_subtitle"),
-            note=study.footer(n=counted[name], extra=[study.text(f"{name}_note")]),
+            note=study.footer(
+                n=counted[name], extra=[study.text(f"{name}_note")],
+                window=_days(study, "flows_window"),
+            ),
             alt=study.text(f"{name}_alt"),
         )  # fmt: skip
+
+
+def _days(study: Study, name: str) -> tuple[date, date]:
+    """Return the days of a window of the config."""
+    window = trajectories.Window.of(study.config[name])
+    return window.start, window.end

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import tomllib
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from analyses import durable_outflow, repeat_unemployment, report
+from analyses._study import Study
 from synthetic_data import calibration, make_register
 from toolkit import registers, trajectories
 from toolkit.errors import EmptyCohortError, MissingTableError
+from toolkit.registers.reconcile import breaks
 from toolkit.registers.schema import PERSON_TABLES
 
 ANALYSES = Path(durable_outflow.__file__).parent
@@ -207,3 +210,38 @@ def test_headline_counts_equal_the_count_of_the_calibration(register, out):
     for (n_observed, estimate), name in zip(rows, names, strict=True):
         share, n, _ = moments[name]
         assert (n_observed, estimate) == (n, pytest.approx(share, abs=1e-12))
+
+
+BREAK = """
+[tables_2007]
+date = 2007-01-01
+tables = ["{table}"]
+certainty = "found"
+nl = "De telling is anders."
+en = "It is counted otherwise."
+"""
+
+
+@pytest.mark.parametrize(("table", "crossed"), [("benefits", True), ("enrolments", False)])
+def test_a_break_of_the_series_stands_under_every_figure_over_it(
+    register, tmp_path, monkeypatch, table, crossed
+):
+    file = tmp_path / "breaks.toml"
+    file.write_text(BREAK.format(table=table), encoding="utf-8")
+    monkeypatch.setattr(breaks, "_FILE", file)
+    breaks._breaks.cache_clear()
+    try:
+        study = Study("durable_outflow", tmp_path / "out", "en")
+        outcomes = trajectories.durability(
+            trajectories.exits(register, trajectories.recipe("iwi_2008"), window="2006Q1"),
+            register,
+        )
+        study.record(outcomes, register)
+        assert ("Break in the series on 1 January 2007." in study.footer(n=1)) is crossed
+        before = (date(2004, 1, 1), date(2006, 1, 1))
+        assert "Break in the series" not in study.footer(n=1, window=before)
+        notes = [block.body for block in study.blocks]
+        assert any("It is counted otherwise." in note for note in notes) is crossed
+        assert study.manifest.parameters["series_breaks"] == (["tables_2007"] if crossed else [])
+    finally:
+        breaks._breaks.cache_clear()

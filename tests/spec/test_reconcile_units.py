@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
+from toolkit import registers
 from toolkit.errors import CallError, InputError, MissingValueError, MixedSchemesError
 from toolkit.registers import reconcile
 
@@ -273,6 +274,24 @@ def test_a_figure_names_the_breaks_inside_its_period(start, end, years):
     found = reconcile.series_breaks(start, end)
     assert [one.date.year for one in found] == years
     assert all(one.words.nl and one.words.en for one in found)
+
+
+def test_a_register_has_the_breaks_that_its_coverage_crosses():
+    days = {"benefits": (2010, 2018), "programmes": (2013, 2014), "jobs": (2000, 2024)}
+    register = registers.from_frames(
+        persons=pl.DataFrame({"person": [1], "sex": ["male"], "birth_month": [date(1970, 1, 1)]}),
+        coverage=pl.DataFrame(
+            {
+                "source": list(days),
+                "start": [date(first, 1, 1) for first, _ in days.values()],
+                "end": [date(last, 1, 1) for _, last in days.values()],
+            }
+        ),
+    )
+    # programmes are covered from the day of the break on, jobs know of none
+    assert [one.name for one in reconcile.breaks_of(register)] == ["participation_act_2015"]
+    assert reconcile.breaks_of(register, end=date(2015, 1, 1)) == []
+    assert reconcile.breaks_of(register, tables=["programmes", "jobs"]) == []
 
 
 def test_breaks_of_one_table_and_days_that_are_none():

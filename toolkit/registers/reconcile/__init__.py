@@ -1,7 +1,7 @@
 """Deliveries to one history: the latest wins, pieces join, schemes do not mix in silence."""
 
 from toolkit.registers.reconcile.assemble import assemble
-from toolkit.registers.reconcile.breaks import SeriesBreak, series_breaks
+from toolkit.registers.reconcile.breaks import SeriesBreak, breaks_of, series_breaks
 from toolkit.registers.reconcile.crosswalk import (
     APART,
     Crosswalk,
@@ -22,7 +22,7 @@ from toolkit.registers.reconcile.sentences import sentences
 
 __all__ = [
     "APART", "MEASURES", "NATURAL_KEY", "PROCEDURES", "Crosswalk", "SeriesBreak", "assemble",
-    "bridge", "carry_as_of", "codes_as_of", "crosswalk", "crosswalks", "needed", "one_scheme",
-    "positions_on", "programmes_from_provisions", "provisions_from_programmes", "sentences",
-    "series_breaks",
+    "breaks_of", "bridge", "carry_as_of", "codes_as_of", "crosswalk", "crosswalks", "needed",
+    "one_scheme", "positions_on", "programmes_from_provisions", "provisions_from_programmes",
+    "sentences", "series_breaks",
 ]  # fmt: skip

@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
 
 from toolkit.errors import CallError
 from toolkit.registers.layout import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from toolkit.registers.register import Register
 
 _FILE = Path(__file__).with_name("series_breaks.toml")
 
@@ -63,6 +71,49 @@ def series_breaks(
         found for found in _breaks()
         if low < found.date < high and (table is None or table in found.tables)
     ]  # fmt: skip
+
+
+def breaks_of(
+    register: Register,
+    *,
+    start: date | None = None,
+    end: date | None = None,
+    tables: Sequence[str] | None = None,
+) -> list[SeriesBreak]:
+    """Return the breaks inside what a register covers, in order.
+
+    A break is one for a register when it lies inside the coverage of a table that it concerns.
+
+    Parameters
+    ----------
+    register : Register
+        Its coverage says which days each table was delivered about.
+    start, end : date, optional
+        Only breaks inside `[start, end)`, as for `series_breaks`: the period of a figure.
+    tables : sequence of str, optional
+        Only breaks that concern one of these canonical tables.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from toolkit import registers
+    >>> person = {"person": [1], "sex": ["female"], "birth_month": [date(1970, 5, 1)]}
+    >>> covered = {"source": ["benefits"], "start": [date(2010, 1, 1)], "end": [date(2018, 1, 1)]}
+    >>> register = registers.from_frames(
+    ...     persons=pl.DataFrame(person), coverage=pl.DataFrame(covered))
+    >>> [found.name for found in breaks_of(register)]
+    ['participation_act_2015']
+    """
+    found: dict[str, SeriesBreak] = {}
+    covered = register.coverage.select(pl.col("source").cast(pl.String), "start", "end").collect()
+    for source, first, last in covered.iter_rows():
+        if tables is not None and source not in tables:
+            continue
+        low = first if start is None else max(first, start)
+        high = last if end is None else min(last, end)
+        if low < high:
+            found |= {one.name: one for one in series_breaks(low, high, table=source)}
+    return sorted(found.values(), key=lambda one: one.date)
 
 
 def _day(value: date | str) -> date:
