@@ -204,7 +204,20 @@ def test_quotes(tmp_path: Path, record: str, expected: tuple[str, ...]):
     records = pl.DataFrame({"_file": [0], "_row": [2]})
     ((_, kept),) = readers.extract(found, layout(), records, [0])
     assert kept.columns == ["_row", "NR", "Naam", "BEDRAG", "_rest"]
-    assert tuple(value.strip() for value in kept.row(0)[1:4]) == expected
+    bare = tuple(value.replace("\r\n", "\n").strip() for value in kept.row(0)[1:4])
+    assert bare == expected
+
+
+def test_a_record_that_is_kept_has_the_names_and_line_ends_it_came_with(tmp_path: Path):
+    header = f"{HEADER};_row;file;rules;x;x"
+    record = '1;"a\r\nb";2;i;ii;iii;iv;"v";6;7'
+    found = files(tmp_path, f"{header}\n{record}\n")
+    rows = pl.DataFrame({"_file": [0], "_row": [1]})
+    ((_, kept),) = readers.extract(found, layout(), rows, [0])
+    assert kept.to_dicts() == [{
+        "_row": 1, "NR": "1", "Naam": "a\r\nb", "BEDRAG": "2", "_row_2": "i", "file_2": "ii",
+        "rules_2": "iii", "x": "iv", "x_2": "v", "_rest": "6;7",
+    }]  # fmt: skip
 
 
 def test_records_with_other_numbers_of_fields_are_broken(tmp_path: Path):

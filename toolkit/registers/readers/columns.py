@@ -36,6 +36,25 @@ class Columns:
         )
 
 
+#: What a record is given beside its columns, here and where it is written as rejected.
+_OURS = frozenset({"_row", "_rest", "file", "row", "rules"})
+
+
+def own_names(delivered: Sequence[str]) -> list[str]:
+    """Return names for delivered columns, each once and none of ours: the second `x` is `x_2`."""
+    names: list[str] = []
+    taken = set(delivered) | _OURS
+    seen: set[str] = set()
+    for name in delivered:
+        new, number = name, 1
+        while new in seen or new in _OURS or (number > 1 and new in taken):
+            number += 1
+            new = f"{name}_{number}"
+        seen.add(new)
+        names.append(new)
+    return names
+
+
 def find_columns(
     layout: Layout,
     delivered: Sequence[str],

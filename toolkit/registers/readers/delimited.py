@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from toolkit.errors import InputError
-from toolkit.registers.readers.columns import find_columns
+from toolkit.registers.readers.columns import find_columns, own_names
 from toolkit.registers.readers.lines import broken_letters, scan
 from toolkit.registers.readers.text import look
 
@@ -164,7 +164,7 @@ def _rewritten(text: TextFile, separator: str, target: Path) -> Path:
                 last_start, last = start, "".join(held)
                 held.clear()
                 start = reader.line_num
-                clean = [cell.replace("\r\n", "\n").replace("\n", _BREAK) for cell in cells]
+                clean = [cell.replace("\n", _BREAK) for cell in cells]
                 out.write(_BETWEEN.join(clean) + "\n")
         except csv.Error as error:
             raise unclosed() from error
@@ -203,7 +203,11 @@ def read(
             .alias("_broken")
         )
         cells = [
-            _cell(group[0], name).str.strip_chars().alias(name) for name in columns.used
+            _cell(group[0], names.index(name))
+            .str.replace_all("\r\n", "\n", literal=True)
+            .str.strip_chars()
+            .alias(name)
+            for name in columns.used
         ]  # fmt: skip
         split = [
             pl.col("line").str.split(group[0].separator).alias("fields"),
@@ -215,9 +219,9 @@ def read(
             yield columns, cut.select("_file", "_row", "_broken", *cells)
 
 
-def _cell(table: Table, name: str) -> pl.Expr:
+def _cell(table: Table, place: int) -> pl.Expr:
     """Text of a field, without the quotes around it."""
-    cell = _FIELDS.list.get(table.names.index(name), null_on_oob=True)
+    cell = _FIELDS.list.get(place, null_on_oob=True)
     if table.separator == _BETWEEN:
         return cell.str.replace_all(_BREAK, "\n", literal=True)
     if not table.text.facts.quotes:
@@ -230,17 +234,18 @@ def _cell(table: Table, name: str) -> pl.Expr:
     return pl.when(quoted).then(inner).otherwise(cell)
 
 
-def whole(table: Table, rows: pl.Series, *, batch_rows: int) -> pl.DataFrame:
+def whole(table: Table, rows: pl.Series, separator: str, *, batch_rows: int) -> pl.DataFrame:
     """Return records as they are: the columns as delivered, fields too many in `_rest`."""
     names = table.names
-    rest = _FIELDS.list.slice(len(names)).list.join(table.separator)
+    rest = _FIELDS.list.slice(len(names)).list.join(separator)
+    if table.separator == _BETWEEN:
+        rest = rest.str.replace_all(_BREAK, "\n", literal=True)
     split = [pl.col("line").str.split(table.separator).alias("fields")]
     found = pl.concat(
         list(scan([table.text], split, skip=table.skip, batch_rows=batch_rows, rows=rows))
     )
-    unique = {name: _cell(table, name).alias(name) for name in names}
     return found.select(
         "_row",
-        *unique.values(),
+        *(_cell(table, place).alias(name) for place, name in enumerate(own_names(names))),
         pl.when(_FIELDS.list.len() > len(names)).then(rest).alias("_rest"),
     )

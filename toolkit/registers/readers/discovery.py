@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from dataclasses import dataclass, replace
 from datetime import date
@@ -44,6 +45,8 @@ _BESIDE: Final = {
 }  # fmt: skip
 _LITTER: Final = {"thumbs.db", "desktop.ini", "__macosx"}
 _RECEIVED: Final = "ontvangst.csv"
+#: A list of days of receipt is no longer than this.
+_MOST_RECEIPTS: Final = 16 << 20
 
 _VERSION: Final = re.compile(r"_?v\d+$", re.IGNORECASE)
 
@@ -151,15 +154,51 @@ def discover(
 
 def _walk(root: Path) -> Iterator[tuple[Path, str, str | None]]:
     """Paths, names from the root, and members of zips."""
-    paths = [root] if root.is_file() else sorted(path for path in root.rglob("*") if path.is_file())
     base = root.parent if root.is_file() else root
-    for path in paths:
+    for path in [root] if root.is_file() else _paths(root):
         name = path.relative_to(base).as_posix()
         if path.suffix.lower() == ".zip" and not _is_litter(PurePath(name)):
             for member in members(path, name=name):
                 yield path, f"{name}!{member}", member
         else:
             yield path, name, None
+
+
+def _paths(root: Path) -> list[Path]:
+    """Every file below a folder; what cannot be entered or opened is refused, not passed over."""
+    found = []
+    for folder, inside, names in os.walk(root, onerror=_refuse_closed):
+        links = [Path(folder, name) for name in inside if Path(folder, name).is_symlink()]
+        if links:
+            raise InputError(
+                "A folder in the delivery is a link, which is not followed",
+                where=links[0].relative_to(root).as_posix(),
+                fix="put the folder itself there, or deliver from where it is",
+            )
+        for name in names:
+            path = Path(folder, name)
+            if path.is_symlink() and not path.exists():
+                raise InputError(
+                    "A file in the delivery is a link to nothing",
+                    where=path.relative_to(root).as_posix(),
+                    fix="put the file itself there, or take the link away",
+                )
+            if path.is_file():
+                try:
+                    path.open("rb").close()
+                except OSError as error:
+                    _refuse_closed(error)
+                found.append(path)
+    return sorted(found)
+
+
+def _refuse_closed(error: OSError) -> None:
+    what = "folder" if isinstance(error.filename, str) and Path(error.filename).is_dir() else "file"
+    raise InputError(
+        f"A {what} of the delivery cannot be opened: {error.strerror}",
+        where=str(error.filename),
+        fix="ask for the right to read it, or take it out of the delivery",
+    ) from error
 
 
 def _is_litter(path: PurePath) -> bool:
@@ -187,6 +226,12 @@ def _recognised(
     if not candidates:
         _refuse_unknown(names, name, layouts, is_data=forms is not None or extension in _ODD)
         return None
+    if member is not None and own.suffix.lower() == ".gz":
+        raise InputError(
+            "A zip holds a file that is packed itself",
+            where=name,
+            fix="unpack the zip and deliver what is in it",
+        )
     if forms is None:
         raise InputError(
             f"A file has the name of layout {next(iter(candidates))!r} in a form that is not read",
@@ -316,9 +361,20 @@ def _own_name(file: DeliveredFile) -> PurePath:
 def _receipts(path: Path, name: str, member: str | None) -> dict[str, date]:
     """Read `bestand;ontvangen`: file name → day it came in."""
     with open_bytes(DeliveredFile(path, name, "", "csv", member=member)) as stream:
-        text = decoded(stream.read(), "utf-8").removeprefix("\ufeff")
+        head = stream.read(_MOST_RECEIPTS + 1)
+    text = decoded(head, "utf-8").removeprefix("\ufeff")
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=";"))
+    except csv.Error:
+        rows = None
+    if rows is None or len(head) > _MOST_RECEIPTS:
+        raise InputError(
+            "A list of days of receipt cannot be read",
+            where=name,
+            fix="write columns bestand;ontvangen, a line for each file",
+        )
     found = {}
-    for number, row in enumerate(csv.DictReader(io.StringIO(text), delimiter=";"), start=2):
+    for number, row in enumerate(rows, start=2):
         lower = {(key or "").strip().lower(): value for key, value in row.items()}
         file, day = lower.get("bestand"), lower.get("ontvangen")
         try:

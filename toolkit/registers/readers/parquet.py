@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from toolkit.registers.readers.columns import find_columns
+from toolkit.registers.readers.columns import find_columns, own_names
 from toolkit.registers.readers.typed import as_delivered, collect, guarded
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ def read(
 
 def whole(path: Path, rows: pl.Series, *, where: str) -> pl.DataFrame:
     """Return records as they are."""
-    lazy, _ = _scan(path, where)
-    numbered = lazy.with_row_index("_row", offset=1)
+    lazy, schema = _scan(path, where)
+    named = lazy.select(
+        pl.col(name).alias(own) for name, own in zip(schema, own_names(list(schema)), strict=True)
+    )
+    numbered = named.with_row_index("_row", offset=1)
     return numbered.filter(pl.col("_row").is_in(rows.cast(pl.UInt32).implode())).collect(
         engine="streaming"
     )

@@ -8,7 +8,7 @@ import polars as pl
 import polars_readstat
 
 from toolkit.errors import InputError
-from toolkit.registers.readers.columns import find_columns
+from toolkit.registers.readers.columns import find_columns, own_names
 from toolkit.registers.readers.spss_header import count_cases
 from toolkit.registers.readers.typed import as_delivered, collect, cut_off, guarded
 
@@ -61,14 +61,13 @@ def whole(path: Path, rows: pl.Series, *, where: str) -> pl.DataFrame:
     _, metadata = _open(path, kind, where)
     lazy, schema = _scan(path, kind, where, _with_codes(metadata))
     values = [
-        _value(name, schema, where=where, stata=kind == "Stata", strip=False) for name in schema
+        _value(name, schema, where=where, stata=kind == "Stata", strip=False).alias(own)
+        for name, own in zip(schema, own_names(list(schema)), strict=True)
     ]
-    numbered = lazy.with_row_index("_row", offset=1)
+    numbered = lazy.select(values).with_row_index("_row", offset=1)
     with guarded(where, kind):
-        return (
-            numbered.select("_row", *values)
-            .filter(pl.col("_row").is_in(rows.cast(pl.UInt32).implode()))
-            .collect(engine="streaming")
+        return numbered.filter(pl.col("_row").is_in(rows.cast(pl.UInt32).implode())).collect(
+            engine="streaming"
         )
 
 

@@ -45,10 +45,11 @@ def collect(
     lazy: pl.LazyFrame, columns: Columns, values: Mapping[str, pl.Expr], *, batch_rows: int
 ) -> Iterator[pl.DataFrame]:
     """Collect `_row`, `_broken` (null: types leave no broken records) and the columns used."""
-    chosen = lazy.with_row_index("_row", offset=1).select(
-        "_row",
-        pl.lit(None, dtype=pl.String).alias("_broken"),
-        *(values[name].alias(name) for name in columns.used),
+    # numbered last: the file may have a column of that name, which is not used
+    chosen = (
+        lazy.select(values[name].alias(name) for name in columns.used)
+        .with_row_index("_row", offset=1)
+        .with_columns(_broken=pl.lit(None, dtype=pl.String))
     )
     yield from chosen.collect_batches(chunk_size=batch_rows)
 
