@@ -130,7 +130,8 @@ def writing(path: Path) -> Iterator[None]:
 
 def no_room(error: OSError, path: Path) -> StorageError:
     """Build the error for a disk that does not take what is written."""
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    # polars gives no number, only words
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT} or "os error 28" in str(error)
     return StorageError(
         "The disk is full" if full else f"Writing failed: {os.strerror(error.errno or errno.EIO)}",
         where=f"{path.as_posix()}; an older register there is as it was",
@@ -352,4 +353,5 @@ def _number(folder: Path) -> int:
 def _is_ours(path: Path) -> bool:
     """Tell whether `path` may be written: a store, an empty folder, or one left by a kill."""
     inside = {item.name for item in path.iterdir()} if path.is_dir() else {""}
-    return INDEX in inside or all(name == LOCK or name.startswith("tables-") for name in inside)
+    begun = {LOCK, f"{INDEX}.part"}
+    return INDEX in inside or all(name in begun or name.startswith("tables-") for name in inside)

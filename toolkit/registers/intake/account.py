@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 #: Rules that are shown; the others are counted.
 _SHOWN = 12
+#: Names of files that are shown.
+_NAMES = 5
+#: Files beside the data that are used.
+_SETTINGS = {"delivery.toml", "ontvangst.csv"}
 
 
 def has_facts(register: Register) -> bool:
@@ -70,8 +75,28 @@ def account(register: Register, language: str = "en") -> str:
         if rules.height > _SHOWN:
             rest = rules[_SHOWN:]
             lines.append(f"  {rest['n'].sum():>10,} × {rest.height} other rules")
+    lines += _not_read(register)
     odd = facts(register, "unusable")
     if odd["n"].sum():
         lines += ["", "canonical rows that could not stay as they were:"]
         lines += [f"  {n:>10,} × {rule}" for _, rule, n in odd.iter_rows()]
     return "\n".join(lines)
+
+
+def _not_read(register: Register) -> list[str]:
+    """Lines on the files that were not read: a name that was misspelt must not pass unseen."""
+    folder = facts_folder(register)
+    if folder is None or not (folder / "manifest.json").is_file():
+        return []
+    said = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["parameters"]
+    aside = [name for name in said.get("ignored", ()) if name.split("/")[-1] not in _SETTINGS]
+    lines = []
+    for names, why in (
+        (aside, "files left aside, no data by their names"),
+        (said.get("superseded", ()), "files in an older version or another form, not read"),
+    ):
+        if names:
+            shown = ", ".join(names[:_NAMES])
+            more = ", …" if len(names) > _NAMES else ""
+            lines += ["", f"{len(names):,} {why}: {shown}{more}"]
+    return lines

@@ -19,6 +19,7 @@ from toolkit.registers.rules import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from toolkit.provenance import Manifest
     from toolkit.registers.delivery import DeliveredFile
@@ -85,6 +86,7 @@ def balance(
     manifest: Manifest,
     *,
     superseded: Sequence[DeliveredFile] = (),
+    work: Path | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Write what was rejected, prove that nothing is lost, and return the facts to keep.
 
@@ -103,6 +105,8 @@ def balance(
         Gets the hash of every file, and the sums.
     superseded : sequence of DeliveredFile
         Older versions that were not read; they stand in `files` with `superseded` true.
+    work : Path, optional
+        Folder for copies while they are read.
 
     Raises
     ------
@@ -116,7 +120,7 @@ def balance(
         rules=pl.col("rule").unique().sort().str.join(" "),
         error=(pl.col("severity") != "set_aside").fill_null(value=True).any(),
     )
-    written = _reject(files, layouts, staged, per_record, rejected)
+    written = _reject(files, layouts, staged, per_record, rejected, work)
     table = _fates(files, staged, outcome, per_record, written)
     manifest.inputs = {file.name: hash_file(file.path) for file in files}
     for step in _FATE:
@@ -148,7 +152,7 @@ def balance(
         if outcome.measures
         else pl.DataFrame(schema={"file": pl.UInt32}),
         "unusable": outcome.unusable_counts(),
-        "labels": _labels(files),
+        "labels": _labels(files, work),
     }  # fmt: skip
 
 
@@ -197,6 +201,7 @@ def _reject(
     staged: Sequence[Staged],
     per_record: pl.DataFrame,
     rejected: RejectedWriter,
+    work: Path | None,
 ) -> pl.DataFrame:
     """Read the rejected records again and write them unchanged; return how many a file."""
     counts: list[tuple[int, int]] = []
@@ -213,6 +218,7 @@ def _reject(
             layouts[part.layout],
             pl.concat([by_file[i,] for i in numbers]).select("_file", "_row"),
             numbers=numbers,
+            work=work,
         )
         for file, records in found:
             number = number_of[file.name]
@@ -235,13 +241,13 @@ def _describe(files: Sequence[DeliveredFile], first: int = 0) -> pl.DataFrame:
     )
 
 
-def _labels(files: Sequence[DeliveredFile]) -> pl.DataFrame:
+def _labels(files: Sequence[DeliveredFile], work: Path | None) -> pl.DataFrame:
     """Return the value labels that SPSS and Stata files carry, of the last file of each layout."""
     last = {file.layout: file for file in sorted(files, key=lambda file: file.name)}
     rows = [
         (layout, column, code, label)
         for layout, file in last.items()
-        for column, said in labels(file).items()
+        for column, said in labels(file, work=work).items()
         for code, label in said.items()
     ]
     return pl.DataFrame(

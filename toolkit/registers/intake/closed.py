@@ -7,14 +7,16 @@ toolkit writes holds a key.
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from toolkit.registers.delivery import DeliveredFile
 
@@ -23,6 +25,7 @@ OWNER_ONLY_FOLDER, OWNER_ONLY_FILE = 0o700, 0o600
 
 def closed_folder(store: Path) -> Path:
     """Return the closed folder of a store; it need not exist."""
+    store = Path(os.path.abspath(store))  # noqa: PTH100 ("." has no name; links stay as they are)
     return store.with_name(f"{store.name}.closed")
 
 
@@ -31,6 +34,23 @@ def make_closed(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(OWNER_ONLY_FOLDER)
     return folder
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Path]:
+    """Open a closed folder, and give one in it for copies of delivered files while they are read.
+
+    Copies that a killed process left there go first. A closed folder that stays empty goes too.
+    """
+    make_closed(folder)
+    work = folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    try:
+        yield make_closed(work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        with suppress(OSError):  # it holds something
+            folder.rmdir()
 
 
 class RejectedWriter:

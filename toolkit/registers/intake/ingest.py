@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,8 @@ def ingest(
     Raises
     ------
     CallError
-        When the folder, layout or secret does not exist.
+        When the folder, layout or secret does not exist, letters are none, the target lies in the
+        delivery, or the secret is another one than that of the persons known already.
     InputError
         When a file cannot be read as what it seems to be, or (canonical tables) a rule is broken.
     StorageError
@@ -80,6 +82,10 @@ def ingest(
     """
     if partition_size < 1:
         raise CallError(f"partition_size={partition_size} is below 1", fix="leave it out")
+    if not letters or any(re.fullmatch("[A-Z]", letter) is None for letter in letters):
+        raise CallError(
+            "RINPERSOONS to keep are capital letters", fix="write R, or R,A for more than one"
+        )
     folder = Path(source)
     if not folder.is_dir():
         raise CallError(
@@ -87,6 +93,12 @@ def ingest(
         )
     if layout == CANONICAL or (layout == AUTO and is_canonical(folder)):
         return _ingest_canonical(folder, Path(target), partition_size, progress)
+    if folder.resolve() in Path(target).resolve().parents:
+        raise CallError(
+            "The register would lie inside the delivery",
+            where=Path(target).as_posix(),
+            fix="choose a folder outside it, or the next intake finds the register among the files",
+        )
     known = known_layouts(layouts)
     if layout != AUTO and layout not in known:
         hint = nearest(layout, [AUTO, CANONICAL, *known])

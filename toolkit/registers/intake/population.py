@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from toolkit.errors import InputError
+from toolkit.errors import CallError, InputError
 from toolkit.registers.keys import KeyRing, PersonKeys, secret_from
 from toolkit.registers.reconcile.mergers import CONCORDANCE
 from toolkit.registers.register import conform
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 #: The permutation that numbers persons; the key file, not this, keeps numbers the same over time.
 _SEED = 1
 _CONCORDANCE = "herindelingen"
+#: In the closed folder: the key file, and what tells one key for hashing from another.
+KEYS, _MARK = "keys.parquet", "secret.mark"
 _KEY_TYPES = {"rin_letter", "rin", "bsn", "client"}
 
 
@@ -44,13 +46,59 @@ def seal_of(
     return PersonKeys(secret if isinstance(secret, bytes) else secret_from(secret))
 
 
+def earlier_ring(closed: Path, seal: PersonKeys | None) -> KeyRing | None:
+    """Return who is who by the intake before, if there was one.
+
+    Parameters
+    ----------
+    closed : Path
+        The closed folder of the store.
+    seal : PersonKeys or None
+        Hashes citizen service numbers.
+
+    Raises
+    ------
+    CallError
+        When persons are known by a hash alone, and that was made with another key: all of them
+        would become somebody else.
+    """
+    if not (closed / KEYS).is_file():
+        return None
+    ring = KeyRing.load(closed / KEYS)
+    mark = closed / _MARK
+    if (
+        seal is not None
+        and ring.by_hash_alone
+        and mark.is_file()
+        and mark.read_text(encoding="ascii") != seal.mark()
+    ):
+        raise CallError(
+            "The key for hashing is another one than at the intake before, and "
+            f"{ring.by_hash_alone:,} persons are known by their hash alone",
+            where=closed.as_posix(),
+            fix="give the same key, or take this delivery into another folder, where persons are "
+            "numbered anew",
+        )
+    return ring
+
+
+def save_ring(ring: KeyRing, closed: Path, seal: PersonKeys | None) -> None:
+    """Keep who is who, and the mark of the key for hashing, for the intake after this one."""
+    ring.save(closed / KEYS)
+    if seal is not None:
+        mark = closed / _MARK
+        mark.touch(mode=0o600)
+        mark.write_text(seal.mark(), encoding="ascii")
+
+
 def find_population(
     files: Sequence[DeliveredFile],
     layouts: Mapping[str, Layout],
     *,
     seal: PersonKeys | None,
     letters: Collection[str],
-    earlier: Path,
+    earlier: KeyRing | None,
+    work: Path | None = None,
 ) -> KeyRing:
     """Give every person of the population a surrogate.
 
@@ -65,8 +113,10 @@ def find_population(
         Hashes citizen service numbers.
     letters : collection of str
         RINPERSOONS that are kept.
-    earlier : Path
-        The key file of an earlier intake, if it exists: known persons keep their number.
+    earlier : KeyRing or None
+        Who is who by the intake before: known persons keep their number.
+    work : Path, optional
+        Folder for copies while they are read.
     """
     naming = {
         name: layouts[name].priority
@@ -76,7 +126,7 @@ def find_population(
     first = {name for name, priority in naming.items() if priority == min(naming.values())}
     keys, hashes = [], []
     for name in sorted(first):
-        for frame in _keys(files, layouts[name], letters, seal):
+        for frame in _keys(files, layouts[name], letters, seal, work):
             if "_key" in frame.columns:
                 keys.append(frame["_key"].unique())
             else:
@@ -85,14 +135,14 @@ def find_population(
         frame.select("_hash", "_key")
         for name in sorted({file.layout for file in files})
         if layouts[name].unit == "link"
-        for frame in _keys(files, layouts[name], letters, seal)
+        for frame in _keys(files, layouts[name], letters, seal, work)
     ]
     return KeyRing.build(
         seed=_SEED,
         keys=keys,
         hashes=hashes,
         link=pl.concat(links) if links else None,
-        earlier=KeyRing.load(earlier) if earlier.is_file() else None,
+        earlier=earlier,
     )
 
 
@@ -101,24 +151,29 @@ def _keys(
     layout: Layout,
     letters: Collection[str],
     seal: PersonKeys | None,
+    work: Path | None,
 ) -> Iterator[pl.DataFrame]:
     """Yield the keys of a layout's records, of those that have a good one."""
     fields = tuple(field for field in layout.fields if field.type in _KEY_TYPES)
     only = layout.model_copy(update={"rules": (), "tables": ()})
     chosen = [field.name for field in fields]
     keyed = only.model_copy(update={"fields": fields})
-    for raw in _batches(files, layout, chosen):
+    for raw in _batches(files, layout, chosen, work):
         found = check_records(parse(raw.lazy(), keyed), keyed, letters=letters).accepted
         yield seal.seal(found) if seal is not None else found
 
 
 def _batches(
-    files: Sequence[DeliveredFile], layout: Layout, columns: Collection[str] | None = None
+    files: Sequence[DeliveredFile],
+    layout: Layout,
+    columns: Collection[str] | None = None,
+    work: Path | None = None,
 ) -> Iterator[pl.DataFrame]:
     from toolkit.registers.readers import read
 
     numbers = [i for i, file in enumerate(files) if file.layout == layout.name]
-    yield from read([files[i] for i in numbers], layout, numbers=numbers, columns=columns)
+    chosen = [files[i] for i in numbers]
+    yield from read(chosen, layout, numbers=numbers, columns=columns, work=work)
 
 
 def reference_tables(
@@ -129,14 +184,22 @@ def reference_tables(
     Raises
     ------
     InputError
-        When a record breaks a rule of its layout: these tables are small, and are mended first.
+        When there are no records, or one breaks a rule of its layout: these tables are small, and
+        are mended first.
     """
     municipalities, mergers = empty("municipalities"), None
     for name in sorted({file.layout for file in files}):
         layout = layouts[name]
         if layout.unit != "reference":
             continue
-        records = pl.concat([_clean(raw, layout) for raw in _batches(files, layout)])
+        clean = [_clean(raw, layout) for raw in _batches(files, layout)]
+        if not clean:
+            raise InputError(
+                f"The files of layout {name!r} hold no records",
+                where=", ".join(file.name for file in files if file.layout == name),
+                fix="ask for them again, or take them out of the folder",
+            )
+        records = pl.concat(clean)
         if name == _CONCORDANCE:
             mergers = records.select(old="OUD", new="NIEUW", date="DATUM").cast(CONCORDANCE)  # type: ignore[arg-type]
         for table in layout.tables:

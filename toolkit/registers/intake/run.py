@@ -21,9 +21,15 @@ import polars as pl
 from toolkit.errors import EmptyCohortError, MissingTableError
 from toolkit.provenance import Manifest
 from toolkit.registers.intake.books import Outcome, balance
-from toolkit.registers.intake.closed import RejectedWriter, closed_folder, make_closed
+from toolkit.registers.intake.closed import RejectedWriter, closed_folder, make_closed, opened
 from toolkit.registers.intake.periods import coverage_of, coverage_table
-from toolkit.registers.intake.population import find_population, reference_tables, seal_of
+from toolkit.registers.intake.population import (
+    earlier_ring,
+    find_population,
+    reference_tables,
+    save_ring,
+    seal_of,
+)
 from toolkit.registers.intake.settings import read_settings
 from toolkit.registers.intake.settle import Settler
 from toolkit.registers.intake.staging import Stager, fingerprint
@@ -40,8 +46,6 @@ if TYPE_CHECKING:
     from toolkit.registers.layout import Layout
 
 _log = logging.getLogger(__name__)
-
-KEYS = "keys.parquet"
 
 
 @dataclass
@@ -78,23 +82,27 @@ class Intake:
         self._has_persons()
         coverage = coverage_of(self.files, self.layouts, settings)
         municipalities, mergers = reference_tables(self.files, self.layouts)
+        seal = seal_of(self.files, self.layouts, self.secret)
         closed = closed_folder(self.target)
         manifest = Manifest(
             title="intake",
             parameters={"letters": self.letters, "layout": self.only or "auto",
                         "settings": settings.model_dump(mode="json")},
         )  # fmt: skip
-        with StoreWriter(
-            self.target,
-            municipalities=municipalities,
-            coverage=coverage_table(coverage),
-            meta={"source": settings.source or self.folder.resolve().name, "layout": "raw"},
-        ) as writer:
-            make_closed(closed)
-            seal = seal_of(self.files, self.layouts, self.secret)
+        with (
+            StoreWriter(
+                self.target,
+                municipalities=municipalities,
+                coverage=coverage_table(coverage),
+                meta={"source": settings.source or self.folder.resolve().name, "layout": "raw"},
+            ) as writer,
+            opened(closed) as work,
+        ):
+            earlier = earlier_ring(closed, seal)
             ring = find_population(
-                self.files, self.layouts, seal=seal, letters=self.letters, earlier=closed / KEYS
-            )
+                self.files, self.layouts,
+                seal=seal, letters=self.letters, earlier=earlier, work=work,
+            )  # fmt: skip
             if not ring.persons:
                 raise EmptyCohortError(
                     "No person is in this delivery",
@@ -102,17 +110,17 @@ class Intake:
                     fix="look in the files that name the population: are their keys as they "
                     "should be?",
                 )
-            staging = self._staging(closed)
+            staging = self._staging(closed, ring)
             rejected = RejectedWriter(closed)
             try:
-                staged = self._stage(staging, ring, seal, progress)
+                staged = self._stage(staging, ring, seal, work, progress)
                 settler = Settler(
                     staged, self.layouts, self._periods(), coverage, settings, mergers
                 )
                 outcome = self._settle(settler, ring, writer, rejected, progress)
                 facts = balance(
                     self.files, self.layouts, staged, outcome, rejected, manifest,
-                    superseded=found.superseded,
+                    superseded=found.superseded, work=work,
                 )  # fmt: skip
                 if mergers is not None:
                     facts["mergers"] = mergers
@@ -122,7 +130,7 @@ class Intake:
                 manifest.parameters["ambiguous links"] = ring.ambiguous
                 manifest.parameters["ignored"] = list(found.ignored)
                 writer.add_manifest(manifest)
-                ring.save(closed / KEYS)
+                save_ring(ring, closed, seal)
                 rejected.finish()
             except Exception:
                 rejected.drop()
@@ -144,10 +152,12 @@ class Intake:
                 "let a layout of your own do so; `reintegratie layouts` lists them",
             )
 
-    def _staging(self, closed: Path) -> Path:
+    def _staging(self, closed: Path, ring: KeyRing) -> Path:
         """Return the folder for work under way; what another delivery left there goes."""
         used = {file.layout: self.layouts[file.layout] for file in self.files}
-        options = {"letters": self.letters, "group_size": self.group_size}
+        options = {
+            "letters": self.letters, "group_size": self.group_size, "ring": ring.fingerprint(),
+        }  # fmt: skip
         staging = closed / f"staging-{fingerprint(self.files, used, options)}"
         for other in closed.glob("staging-*"):
             if other != staging:
@@ -159,11 +169,12 @@ class Intake:
         folder: Path,
         ring: KeyRing,
         seal: PersonKeys | None,
+        work: Path,
         progress: Callable[..., Iterator[Any]] | None,
     ) -> list[Staged]:
         stager = Stager(
             folder, ring, group_size=self.group_size, letters=self.letters, seal=seal,
-            periods=self._periods(),
+            periods=self._periods(), work=work,
         )  # fmt: skip
         names = list(dict.fromkeys(file.layout for file in self.files))
         done = []

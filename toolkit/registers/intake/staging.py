@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from toolkit.provenance import write_json
+from toolkit.provenance import versions, write_json
 from toolkit.registers.delivery import BROKEN, COUNTS, Checked
 from toolkit.registers.readers import read
 from toolkit.registers.reconcile import needed
@@ -91,6 +91,8 @@ class Stager:
         Hashes citizen service numbers.
     periods : pl.DataFrame
         `_file`, `period_start`, `period_end`, `delivered_by`.
+    work : Path, optional
+        Folder for copies while they are read.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Stager:
         letters: tuple[str, ...],
         seal: PersonKeys | None,
         periods: pl.DataFrame,
+        work: Path | None = None,
     ) -> None:
         self.folder = folder
         self.ring = ring
@@ -109,6 +112,7 @@ class Stager:
         self.periods = periods
         self.group_size = group_size
         self.letters = letters
+        self.work = work
 
     def stage(
         self,
@@ -127,7 +131,7 @@ class Stager:
         folder.mkdir(parents=True)
         rows, accepted, broken, counts = [], [], [], []
         wanted = sorted(needed(layout))
-        reading = read(files, layout, numbers=numbers, batch_rows=BATCH_ROWS)
+        reading = read(files, layout, numbers=numbers, batch_rows=BATCH_ROWS, work=self.work)
         for batch, raw in enumerate(reading):
             rows.append(_count(raw))
             checked = self.check(raw, layout, wanted)
@@ -201,7 +205,10 @@ def _load(name: str, folder: Path) -> Staged:
 def fingerprint(
     files: Sequence[DeliveredFile], layouts: Mapping[str, Layout], options: Mapping[str, object]
 ) -> str:
-    """Return what a staging folder was made from: files by name, size and time, and the layouts."""
+    """Return what a staging folder was made from: files by name, size and time, layouts, versions.
+
+    Who is who goes into `options`: with another key for hashing the same person has another number.
+    """
     import hashlib
 
     facts = {
@@ -210,6 +217,7 @@ def fingerprint(
         ],
         "layouts": {name: layout.model_dump_json() for name, layout in layouts.items()},
         "options": dict(options),
+        "versions": versions(),
     }
     text = json.dumps(facts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -109,6 +109,10 @@ class PersonKeys:
         """Return the keyed hashes of a series of BSNs."""
         return hash_bsn(series, self.secret)
 
+    def mark(self) -> str:
+        """Return what tells this key from another: the hash of words that are no number."""
+        return str(hash_bsn(pl.Series(["which key this is"]), self.secret)[0])
+
     def seal(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return a frame with `_hash` in place of `_bsn`; without a BSN it stays as it is."""
         if "_bsn" not in frame.columns:

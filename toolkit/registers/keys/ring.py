@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ class KeyRing:
         Persons of earlier deliveries who are not in this one; they keep their number.
     numbers : int
         One more than the largest surrogate.
+    by_hash_alone : int
+        Persons of whom no key but a hash is known.
     ambiguous : int
         Hashes that the link table gives to more than one key: left unlinked.
     """
@@ -45,6 +48,12 @@ class KeyRing:
         self.persons: int = current["person"].n_unique()
         self.retired: int = table["person"].n_unique() - self.persons
         self.numbers: int = int(table["person"].max() or 0) + 1 if table.height else 0  # type: ignore[arg-type]
+        keyed = table.filter(pl.col("_key").is_not_null()).select("person").unique()
+        self.by_hash_alone: int = (
+            table.filter(pl.col("_hash").is_not_null())
+            .join(keyed, on="person", how="anti")["person"]
+            .n_unique()
+        )
         self.ambiguous = ambiguous
         by_key = current.filter(pl.col("_key").is_not_null()).unique("_key").sort("_key")
         self._keys = by_key["_key"].to_numpy()
@@ -61,6 +70,11 @@ class KeyRing:
 
     def __repr__(self) -> str:
         return f"KeyRing({self.persons:,} persons, {self.retired:,} retired)"
+
+    def fingerprint(self) -> str:
+        """Return what tells this ring from another; it says nothing of any key."""
+        rows = self._table.hash_rows(seed=1)
+        return blake2b(rows.to_numpy().tobytes(), digest_size=16).hexdigest()
 
     @classmethod
     def build(

@@ -111,6 +111,7 @@ def read(
     numbers: Sequence[int],
     columns: Collection[str] | None = None,
     batch_rows: int = 1_000_000,
+    work: Path | None = None,
 ) -> Reading:
     """Read all files of one layout, in batches.
 
@@ -124,6 +125,8 @@ def read(
         Only these fields.
     batch_rows : int
         About so many records a batch; it bounds the memory.
+    work : Path, optional
+        Folder for copies while they are read; else that of the system.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def read(
         raise CallError("Every file has a number of its own", fix="pass numbers=range(len(files))")
     seen = _Seen(files, numbers)
     return Reading(
-        _merged(_read(files, layout, numbers, columns, batch_rows, seen), batch_rows), seen
+        _merged(_read(files, layout, numbers, columns, batch_rows, seen, work), batch_rows), seen
     )
 
 
@@ -155,10 +158,11 @@ def _read(
     only: Collection[str] | None,
     batch_rows: int,
     seen: _Seen,
+    work: Path | None,
 ) -> Iterator[pl.DataFrame]:
     fields = [field.name for field in layout.fields if only is None or field.name in only]
     for portion in _portions(list(zip(files, numbers, strict=True))):
-        with unpacked([file for file, _ in portion]) as (paths, folder):
+        with unpacked([file for file, _ in portion], work=work) as (paths, folder):
             for columns, batch in _raw(portion, paths, folder, layout, only, batch_rows, seen):
                 # the last file of a batch may go on in the next
                 seen.refuse_broken(seen.add(batch)[:-1], layout)
@@ -277,12 +281,13 @@ def extract(
     numbers: Sequence[int],
     *,
     batch_rows: int = 1_000_000,
+    work: Path | None = None,
 ) -> Iterator[tuple[DeliveredFile, pl.DataFrame]]:
     """Read some records again, as they were delivered.
 
     Parameters
     ----------
-    files, layout, numbers
+    files, layout, numbers, work
         As for `read`.
     rows : pl.DataFrame
         `_file` and `_row` of the records.
@@ -302,7 +307,7 @@ def extract(
         chosen = wanted.get(number)
         if chosen is None:
             continue
-        with unpacked([file]) as ((path,), folder):
+        with unpacked([file], work=work) as ((path,), folder):
             if file.format == "parquet":
                 found = parquet.whole(path, chosen, where=file.name)
             elif file.format in {"sav", "dta"}:
@@ -313,15 +318,15 @@ def extract(
                     found = fixed_width.whole(text, chosen, batch_rows=batch_rows)
                 else:
                     table = delimited.prepare(text, layout, folder)
-                    found = delimited.whole(table, chosen, batch_rows=batch_rows)
+                    found = delimited.whole(table, chosen, layout.separator, batch_rows=batch_rows)
         yield file, found.sort("_row")
 
 
-def labels(file: DeliveredFile) -> dict[str, dict[str, str]]:
+def labels(file: DeliveredFile, *, work: Path | None = None) -> dict[str, dict[str, str]]:
     """Return the value labels of an SPSS or Stata file: column → code → label; else nothing."""
     if file.format not in {"sav", "dta"}:
         return {}
-    with unpacked([file]) as ((path,), _):
+    with unpacked([file], work=work) as ((path,), _):
         return statistical.labels(path, where=file.name)
 
 

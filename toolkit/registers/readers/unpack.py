@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
-from toolkit.errors import InputError
+from toolkit.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,23 +98,41 @@ def is_packed(file: DeliveredFile) -> bool:
 
 
 @contextmanager
-def unpacked(files: Sequence[DeliveredFile]) -> Iterator[tuple[list[Path], Path]]:
+def unpacked(
+    files: Sequence[DeliveredFile], *, work: Path | None = None
+) -> Iterator[tuple[list[Path], Path]]:
     """Give the paths to read the files at, and the temporary folder, which ends with the block.
+
+    The folder lies in `work`, where whoever is killed half-way knows what was left; else in that
+    of the system.
 
     Raises
     ------
     InputError
         For an archive that is corrupt, or unpacks to more than 1 GiB and 200 times its size.
+    StorageError
+        When there is no room for the copies.
     """
-    with tempfile.TemporaryDirectory(prefix="reintegratie-") as made:
-        folder = Path(made)
-        yield (
-            [
-                _copy(file, folder / f"{number}{suffix(file)}") if is_packed(file) else file.path
-                for number, file in enumerate(files)
-            ],
-            folder,
-        )
+    try:
+        with tempfile.TemporaryDirectory(prefix="reintegratie-", dir=work) as made:
+            folder = Path(made)
+            yield (
+                [
+                    _copy(file, folder / f"{number}{suffix(file)}")
+                    if is_packed(file)
+                    else file.path
+                    for number, file in enumerate(files)
+                ],
+                folder,
+            )
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise StorageError(
+            "The disk is full: there is no room for the copies that are read",
+            where=str(work or tempfile.gettempdir()),
+            fix="make room there" + ("" if work else ", or name another folder in TMPDIR"),
+        ) from error
 
 
 def suffix(file: DeliveredFile) -> str:
