@@ -84,6 +84,17 @@ def test_a_provision_delivered_twice_is_the_later_one():
     assert changes.is_empty()
 
 
+def test_the_begin_of_a_provision_stays_as_first_delivered():
+    moved = provisions((D(2013, 1, 1), None, None), (D(2013, 2, 1), D(2013, 8, 1), None))
+    found, changes = reconcile.programmes_from_provisions(
+        moved.with_columns(provision=pl.lit("a"), _order=pl.Series([1, 2]), _file=pl.Series([1, 2]))
+    )
+    assert found.select("start", "end").rows() == [(D(2013, 1, 1), D(2013, 8, 1))]
+    assert changes.select("field", "old", "new", "kept").rows() == [
+        ("start", "2013-01-01", "2013-02-01", "old")
+    ]
+
+
 # --- programmes to provisions ------------------------------------------------------------------
 
 

@@ -401,6 +401,15 @@ def test_rules_of_one_record(name):
         assert found == [f"{prefix}-{number}" for number in wanted], changes
 
 
+@pytest.mark.parametrize(("part", "wanted"), [(0, ["BUS10-05"]), (1, [])])
+def test_the_benefit_runs_on_when_the_second_person_leaves(part, wanted):
+    layout = LAYOUTS["bus_2010"]
+    left = BUS_2010 | {"einddatum_uitkering": date(2010, 3, 14)}
+    delivered = raw(layout, [left], RECORDS["bus_2010"][-1])
+    delivered = delivered.with_columns(_part=pl.lit(part, pl.UInt8))
+    assert check_records(parse(delivered, layout), layout).counts["rule"].to_list() == wanted
+
+
 @pytest.mark.parametrize("name", RECORDS)
 def test_every_rule_of_one_record_has_a_case(name):
     _, cases, prefix, _ = RECORDS[name]

@@ -164,5 +164,5 @@ def as_revisions(changes: pl.DataFrame, layout: str, table: TableSpec) -> pl.Dat
         },
         file_old="file_old",
         file_new="file_new",
-        kept=pl.lit("new"),
+        kept="kept" if "kept" in changes.columns else pl.lit("new"),
     )

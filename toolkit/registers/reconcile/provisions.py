@@ -36,7 +36,8 @@ def programmes_from_provisions(
     provisions : pl.DataFrame
         person, municipality, start, end (first day it no longer holds; null: still running), and
         where there provision (its number), instrument, aim, target_group, end_reason, and the
-        facts of the record. Several deliveries of a provision are one, the latest.
+        facts of the record. Several deliveries of a provision are one, the latest; only its
+        begin is the first delivered, where it has a number.
     max_gap_days : int
         Days between two provisions that leave them one programme.
 
@@ -47,7 +48,7 @@ def programmes_from_provisions(
         `offer` is the begin: offers that were not taken up are not delivered. `instrument` is the
         one whose provisions cover the whole programme, else null; `aim` the one that all have.
     changes : pl.DataFrame
-        See `latest.latest`.
+        See `latest.latest`; with `kept`, which of old and new holds.
 
     Examples
     --------
@@ -71,7 +72,10 @@ def programmes_from_provisions(
         ),
         key=[*_WHO, "provision", "_begin", "_kind"],
     )
-    changed = changed.filter(~pl.col("field").str.starts_with("_"))
+    changed = changed.filter(~pl.col("field").str.starts_with("_")).with_columns(
+        kept=pl.when(pl.col("field") == "start").then(pl.lit("old")).otherwise(pl.lit("new"))
+    )
+    one = _with_first_begin(one, full)
     reach = pl.col("_until").cum_max().shift().over(_WHO)
     spells = (
         one.filter(pl.col("start").is_not_null())
@@ -100,6 +104,28 @@ def programmes_from_provisions(
     return (
         whole.join(wide, on="_traject", how="left", maintain_order="left").drop("_traject"),
         changed,
+    )
+
+
+def _with_first_begin(one: pl.DataFrame, every: pl.DataFrame) -> pl.DataFrame:
+    """Keep the begin of a numbered provision as it was first delivered: it may not change.
+
+    Within a layout a rule rejects the record that changes it; this is between layouts.
+    """
+    key = [*_WHO, "provision"]
+    first = (
+        every.filter(pl.col("provision").is_not_null(), pl.col("start").is_not_null())
+        .sort(*key, ORDER, "start")
+        .unique(key, keep="first", maintain_order=True)
+        .select(*key, _first="start")
+    )
+    sooner = pl.coalesce("_first", "start")
+    # one that would then end before it begins keeps what it says itself
+    fits = pl.col("end").is_null() | (pl.col("end") > sooner)
+    return (
+        one.join(first, on=key, how="left", maintain_order="left")
+        .with_columns(start=pl.when(fits).then(sooner).otherwise("start"))
+        .drop("_first")
     )
 
 
