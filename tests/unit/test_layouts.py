@@ -584,6 +584,24 @@ def test_kind_and_contract_of_a_job(soort, contract, subsidy, wanted):
         assert found.row(0) == wanted
 
 
+@pytest.mark.parametrize(
+    ("category", "flag", "fills"),
+    [("13", "", True), ("22", "1", True), ("22", "", False), ("11", "0", False)],
+)
+def test_who_is_self_employed_beside_a_benefit_is_known_by_the_flag(category, flag, fills):
+    layout = LAYOUTS["cbs_secmbus"]
+    delivered = pl.DataFrame(
+        {
+            "_file": [0], "_row": [1], "RINPERSOONS": ["R"], "RINPERSOON": ["000000123"],
+            "AANVSECM": ["20090101"], "EINDSECM": ["88888888"], "SECM": [category],
+            "XKOPPELZELFSTSECM": [flag],
+        },
+        schema_overrides={"_file": pl.UInt32, "_row": pl.UInt32},
+    )  # fmt: skip
+    found = parse(delivered, layout).filter(pl.sql_expr(layout.tables[0].where)).collect()
+    assert (found.height == 1) is fills
+
+
 # ---- what is wrong with a layout is said when it is read
 
 OWN = """
