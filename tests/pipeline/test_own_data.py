@@ -7,11 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pytest
 
 from toolkit import registers
+from toolkit.registers.layout import FieldSpec, FieldType, Layout, RuleSpec, Severity, TableSpec
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "own-data.md"
 
@@ -83,3 +85,24 @@ def test_every_command_of_the_page_does_what_it_says(place):
     kept = pl.read_csv(next((place / "register.closed" / "rejected").rglob("*.csv")), separator=";")
     assert kept["rules"].to_list() == ["OWN-01"]
     assert kept["Klantnr"].to_list() == ["A-20"]
+
+
+@pytest.mark.parametrize(
+    ("row", "model"),
+    [
+        ("the file", Layout), ("`[[fields]]`", FieldSpec), ("`[[rules]]`", RuleSpec),
+        ("`[[tables]]`", TableSpec),
+    ],
+)  # fmt: skip
+def test_the_page_lists_every_word_of_layouts(row, model):
+    text = PAGE.read_text(encoding="utf-8").split("### All words of a layout")[1]
+    line = next(line for line in text.splitlines() if line.startswith(f"| {row} |"))
+    said = set(re.findall(r"`(\w+)`", line.split("|")[2]))
+    parts = {"fields", "rules", "tables"} if model is Layout else set()
+    assert said == {name.rstrip("_") for name in model.model_fields} - parts
+
+
+def test_the_page_lists_every_type_and_severity():
+    text = PAGE.read_text(encoding="utf-8").split("Types of fields:")[1]
+    assert set(re.findall(r"`(\w+)`", text.split(". ")[0])) == set(get_args(FieldType))
+    assert set(get_args(Severity)) <= set(re.findall(r"`(\w+)`", text))
