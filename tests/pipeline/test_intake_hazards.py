@@ -19,8 +19,9 @@ from toolkit.registers.intake import run as intake
 from toolkit.registers.intake import staging
 from toolkit.registers.intake.closed import closed_folder
 from toolkit.registers.layout import Layout
-from toolkit.registers.readers import lines
+from toolkit.registers.readers import lines, unpack
 from toolkit.registers.readers.discovery import discover
+from toolkit.registers.readers.matching import fits
 from toolkit.registers.store import no_room
 
 if TYPE_CHECKING:
@@ -292,3 +293,11 @@ def test_a_column_with_a_name_of_ours(tmp_path):
     rows = pl.DataFrame({"_file": [0], "_row": [2]})
     ((_, kept),) = registers.readers.extract(files, layout(), rows, [0])
     assert kept.to_dicts() == [{"_row": 2, "a": "2", "_row_2": 9, "_broken": "y", "rules_2": 2}]
+
+
+def test_a_bomb_is_stopped_when_its_layout_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpack, "MOST_BYTES", 1 << 20)
+    with zipfile.ZipFile(tmp_path / "X.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("X2005.sav", b"0" * (8 << 20))
+    with pytest.raises(InputError, match="200 times its size"):
+        fits(tmp_path / "X.zip", {"x": layout()})

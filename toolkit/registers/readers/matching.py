@@ -14,7 +14,7 @@ from toolkit.registers import readers
 from toolkit.registers.delivery import DeliveredFile
 from toolkit.registers.readers.discovery import FORMATS, form_of
 from toolkit.registers.readers.file_names import in_force, match_name
-from toolkit.registers.readers.unpack import members, open_bytes, suffix
+from toolkit.registers.readers.unpack import copy_out, members, open_bytes, suffix
 from toolkit.registers.values import parse
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 #: So many records are looked at, out of so many bytes of text.
 _RECORDS: Final = 1_000
 _BYTES: Final = 1 << 20
-_CHUNK: Final = 1 << 20
 #: A layout does not fit when more than this share of a field's values are none of its own.
 _MOST_ODD: Final = 0.5
 
@@ -96,14 +95,12 @@ def _sample(file: DeliveredFile, folder: Path) -> Path:
     text = "csv" in FORMATS.get(extension, ())
     if not text and file.member is None and file.path.suffix.lower() != ".gz":
         return file.path
-    with open_bytes(file) as stream, target.open("wb") as out:
-        if text:
-            head = stream.read(_BYTES)
-            whole_lines = head.rfind(b"\n") + 1 if len(head) == _BYTES else len(head)
-            out.write(head[: whole_lines or len(head)])
-        else:
-            while chunk := stream.read(_CHUNK):
-                out.write(chunk)
+    if not text:
+        return copy_out(file, target)
+    with open_bytes(file) as stream:
+        head = stream.read(_BYTES)
+    whole_lines = head.rfind(b"\n") + 1 if len(head) == _BYTES else len(head)
+    target.write_bytes(head[: whole_lines or len(head)])
     return target
 
 

@@ -118,7 +118,7 @@ def unpacked(
             folder = Path(made)
             yield (
                 [
-                    _copy(file, folder / f"{number}{suffix(file)}")
+                    copy_out(file, folder / f"{number}{suffix(file)}")
                     if is_packed(file)
                     else file.path
                     for number, file in enumerate(files)
@@ -143,7 +143,8 @@ def suffix(file: DeliveredFile) -> str:
     return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
 
 
-def _copy(file: DeliveredFile, target: Path) -> Path:
+def copy_out(file: DeliveredFile, target: Path) -> Path:
+    """Unpack a file, and stop when it is a bomb."""
     packed = _packed_size(file)
     written = 0
     with open_bytes(file) as stream, target.open("wb") as out:
