@@ -362,17 +362,18 @@ def _receipts(path: Path, name: str, member: str | None) -> dict[str, date]:
     """Read `bestand;ontvangen`: file name → day it came in."""
     with open_bytes(DeliveredFile(path, name, "", "csv", member=member)) as stream:
         head = stream.read(_MOST_RECEIPTS + 1)
+    unreadable = InputError(
+        "A list of days of receipt cannot be read",
+        where=name,
+        fix="write columns bestand;ontvangen, a line for each file",
+    )
+    if len(head) > _MOST_RECEIPTS:
+        raise unreadable
     text = decoded(head, "utf-8").removeprefix("\ufeff")
     try:
         rows = list(csv.DictReader(io.StringIO(text), delimiter=";"))
-    except csv.Error:
-        rows = None
-    if rows is None or len(head) > _MOST_RECEIPTS:
-        raise InputError(
-            "A list of days of receipt cannot be read",
-            where=name,
-            fix="write columns bestand;ontvangen, a line for each file",
-        )
+    except csv.Error:  # a cell longer than csv takes
+        raise unreadable from None
     found = {}
     for number, row in enumerate(rows, start=2):
         lower = {(key or "").strip().lower(): value for key, value in row.items()}
