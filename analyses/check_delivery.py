@@ -67,7 +67,10 @@ def main(
         ):
             reporting.save_table(frame, target / "tables", name)
         if files["layout"].str.starts_with("srg_").any():
+            from analyses import report as binder
             from analyses import srg_quality
 
             srg_quality.main(register, target / "srg_quality", language=language)
+            page = binder.main(target, language=language)
+            text += f"\npage: {page.as_posix()}"
         return Report(f"{text}\nreport: {target.as_posix()}", int(files["rejected"].sum()))

@@ -19,10 +19,12 @@ from synthetic_data.deliver import keys
 from toolkit import registers
 from toolkit.errors import (
     CallError,
+    EmptyCohortError,
     InputError,
     MissingTableError,
     OutsideCoverageError,
     StorageError,
+    ToolkitWarning,
 )
 from toolkit.registers.intake import run as intake
 from toolkit.registers.intake import staging
@@ -316,3 +318,27 @@ def test_value_labels_of_spss_files_are_kept(few, tmp_path):
     register = registers.ingest(few.raw, tmp_path / "register", secret=few.secret)
     kept = registers.facts(register, "labels").filter(layout="cbs_gbapersoontab")
     assert kept.select("column", "label").rows() == [("GBAGEBOORTEMAAND", "januari")]
+
+
+def test_the_account_speaks_both_languages(dirty):
+    _, register = dirty
+    assert registers.account(register, "en").startswith("layout ")
+    assert "geweigerd" in registers.account(register, "nl")
+    with pytest.raises(CallError, match="'nl'"):
+        registers.account(register, "fr")
+
+
+def test_mergers_without_a_day_are_told(few, tmp_path):
+    (few.raw / "herindelingen.csv").write_text("OUD;NIEUW;DATUM\n0003;0007;20050101\n")
+    with pytest.warns(ToolkitWarning, match="none was merged"):
+        registers.ingest(few.raw, tmp_path / "register", secret=few.secret)
+
+
+def test_when_nobody_can_stay_nothing_is_written(few, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "toolkit.registers.intake.settle.set_aside",
+        lambda frame, *_: (frame.clear(), frame.with_columns(rule=pl.lit("TABLE-X-Y"))),
+    )
+    with pytest.raises(EmptyCohortError, match="No record of a person"):
+        registers.ingest(few.raw, tmp_path / "register", secret=few.secret)
+    assert not registers.is_store(tmp_path / "register")

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from toolkit.errors import CallError, InputError
-from toolkit.registers.layout import Layout
+from toolkit.registers.layout import Layout, built_in
 from toolkit.registers.readers.matching import fits
 
 if TYPE_CHECKING:
@@ -124,3 +124,12 @@ def test_no_file_and_an_empty_zip(tmp_path: Path):
         pass
     with pytest.raises(InputError, match="empty"):
         fits(tmp_path / "leeg.zip", KNOWN)
+
+
+def test_a_file_without_records_fits_by_its_columns(tmp_path):
+    names = [field.name for field in built_in()["gemeenten"].fields]
+    file = tmp_path / "gemeenten.csv"
+    file.write_text(";".join(names) + "\n")
+    found = fits(file, built_in())[0]
+    assert (found.layout, found.ok) == ("gemeenten", True)
+    assert any("no records" in reason for reason in found.reasons)

@@ -305,6 +305,11 @@ class StoreWriter:
         """Return what has been written so far as a register, before it takes its place."""
         return _register(self.path, self._part, self._facts())
 
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows written of each table."""
+        return dict(self._rows)
+
     def _facts(self) -> dict[str, Any]:
         return {
             **self._meta,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from toolkit.errors import check_option
 from toolkit.registers.store import facts, facts_folder
 
 if TYPE_CHECKING:
@@ -18,6 +19,34 @@ _SHOWN = 12
 _NAMES = 5
 #: Files beside the data that are used.
 _SETTINGS = {"delivery.toml", "ontvangst.csv"}
+
+
+_WORDS = {
+    "en": {
+        "head": "layout files records accepted rejected aside",
+        "all": "all",
+        "rules": "rules that were broken:",
+        "error": "rejected",
+        "set_aside": "set aside",
+        "warning": "warning",
+        "other": "other rules",
+        "aside": "files left aside, no data by their names",
+        "superseded": "files in an older version or another form, not read",
+        "unusable": "canonical rows that could not stay as they were:",
+    },
+    "nl": {
+        "head": "layout bestanden records aanvaard geweigerd apart",
+        "all": "alle",
+        "rules": "regels die zijn overtreden:",
+        "error": "geweigerd",
+        "set_aside": "apart gelegd",
+        "warning": "waarschuwing",
+        "other": "andere regels",
+        "aside": "bestanden terzijde gelaten, naar hun naam geen gegevens",
+        "superseded": "bestanden in een oudere versie of andere vorm, niet gelezen",
+        "unusable": "rijen van het register die niet konden blijven:",
+    },
+}
 
 
 def has_facts(register: Register) -> bool:
@@ -50,14 +79,15 @@ def by_rule(register: Register) -> pl.DataFrame:
 
 def account(register: Register, language: str = "en") -> str:
     """Return the account of an intake as text: a line a layout, then the rules broken most."""
-    lines = [
-        f"{'layout':<28}{'files':>7}{'records':>13}{'accepted':>13}{'rejected':>10}{'aside':>9}"
-    ]
+    check_option("language", language, tuple(_WORDS))
+    words = _WORDS[language]
+    head = words["head"].split()
+    lines = [f"{head[0]:<28}{head[1]:>9}{head[2]:>13}{head[3]:>13}{head[4]:>11}{head[5]:>9}"]
     table = by_layout(register)
-    total = table.select(pl.lit("all").alias("layout"), pl.exclude("layout").sum())
+    total = table.select(pl.lit(words["all"]).alias("layout"), pl.exclude("layout").sum())
     lines += [
-        f"{row['layout']:<28}{row['files']:>7,}{row['rows']:>13,}{row['accepted']:>13,}"
-        f"{row['rejected']:>10,}{row['set_aside']:>9,}"
+        f"{row['layout']:<28}{row['files']:>9,}{row['rows']:>13,}{row['accepted']:>13,}"
+        f"{row['rejected']:>11,}{row['set_aside']:>9,}"
         for row in pl.concat([table, total]).iter_rows(named=True)
     ]
     rules = (
@@ -67,23 +97,23 @@ def account(register: Register, language: str = "en") -> str:
         .sort("n", "rule", descending=[True, False])
     )
     if rules.height:
-        lines += ["", "rules that were broken:"]
+        lines += ["", words["rules"]]
         lines += [
-            f"  {row['n']:>10,} × {row['rule']} ({row['severity']}): {row[language]}"
+            f"  {row['n']:>10,} × {row['rule']} ({words[row['severity']]}): {row[language]}"
             for row in rules.head(_SHOWN).iter_rows(named=True)
         ]
         if rules.height > _SHOWN:
             rest = rules[_SHOWN:]
-            lines.append(f"  {rest['n'].sum():>10,} × {rest.height} other rules")
-    lines += _not_read(register)
+            lines.append(f"  {rest['n'].sum():>10,} × {rest.height} {words['other']}")
+    lines += _not_read(register, words)
     odd = facts(register, "unusable")
     if odd["n"].sum():
-        lines += ["", "canonical rows that could not stay as they were:"]
+        lines += ["", words["unusable"]]
         lines += [f"  {n:>10,} × {rule}" for _, rule, n in odd.iter_rows()]
     return "\n".join(lines)
 
 
-def _not_read(register: Register) -> list[str]:
+def _not_read(register: Register, words: dict[str, str]) -> list[str]:
     """Lines on the files that were not read: a name that was misspelt must not pass unseen."""
     folder = facts_folder(register)
     if folder is None or not (folder / "manifest.json").is_file():
@@ -92,8 +122,8 @@ def _not_read(register: Register) -> list[str]:
     aside = [name for name in said.get("ignored", ()) if name.split("/")[-1] not in _SETTINGS]
     lines = []
     for names, why in (
-        (aside, "files left aside, no data by their names"),
-        (said.get("superseded", ()), "files in an older version or another form, not read"),
+        (aside, words["aside"]),
+        (said.get("superseded", ()), words["superseded"]),
     ):
         if names:
             shown = ", ".join(names[:_NAMES])

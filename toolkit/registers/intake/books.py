@@ -152,7 +152,7 @@ def balance(
         if outcome.measures
         else pl.DataFrame(schema={"file": pl.UInt32}),
         "unusable": outcome.unusable_counts(),
-        "labels": _labels(files, work),
+        "labels": _labels(files, layouts, work),
     }  # fmt: skip
 
 
@@ -241,13 +241,26 @@ def _describe(files: Sequence[DeliveredFile], first: int = 0) -> pl.DataFrame:
     )
 
 
-def _labels(files: Sequence[DeliveredFile], work: Path | None) -> pl.DataFrame:
-    """Return the value labels that SPSS and Stata files carry, of the last file of each layout."""
+def _labels(
+    files: Sequence[DeliveredFile], layouts: Mapping[str, Layout], work: Path | None
+) -> pl.DataFrame:
+    """Return the value labels that SPSS and Stata files carry, of the last file of each layout.
+
+    Only of fields that hold codes or numbers: a label on any other column could name a person.
+    """
+    kept = {
+        (layout.name, name.lower())
+        for layout in layouts.values()
+        for field in layout.fields
+        if field.type in {"code", "integer"}
+        for name in (field.name, *field.aliases)
+    }
     last = {file.layout: file for file in sorted(files, key=lambda file: file.name)}
     rows = [
         (layout, column, code, label)
         for layout, file in last.items()
         for column, said in labels(file, work=work).items()
+        if (layout, column.lower()) in kept
         for code, label in said.items()
     ]
     return pl.DataFrame(

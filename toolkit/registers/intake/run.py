@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from toolkit.errors import EmptyCohortError, MissingTableError
+from toolkit.errors import EmptyCohortError, MissingTableError, ToolkitWarning
 from toolkit.provenance import Manifest
 from toolkit.registers.intake.books import Outcome, balance
 from toolkit.registers.intake.closed import RejectedWriter, closed_folder, make_closed, opened
@@ -82,6 +83,13 @@ class Intake:
         self._has_persons()
         coverage = coverage_of(self.files, self.layouts, settings)
         municipalities, mergers = reference_tables(self.files, self.layouts)
+        if mergers is not None and settings.municipalities_as_of is None:
+            warnings.warn(
+                "mergers of municipalities were delivered, but delivery.toml does not say as of "
+                "which day they are to be carried (municipalities_as_of): none was merged",
+                ToolkitWarning,
+                stacklevel=3,
+            )
         seal = seal_of(self.files, self.layouts, self.secret)
         closed = closed_folder(self.target)
         manifest = Manifest(
@@ -122,6 +130,7 @@ class Intake:
                     self.files, self.layouts, staged, outcome, rejected, manifest,
                     superseded=found.superseded, work=work,
                 )  # fmt: skip
+                _someone_stays(writer, facts["unusable"])
                 if mergers is not None:
                     facts["mergers"] = mergers
                 for name, frame in facts.items():
@@ -216,3 +225,12 @@ class Intake:
         for table, rows in outcome.unusable.items():
             rejected.write_table(table, pl.concat(rows))
         return outcome
+
+
+def _someone_stays(writer: StoreWriter, unusable: pl.DataFrame) -> None:
+    if not writer.rows["persons"]:
+        raise EmptyCohortError(
+            "No record of a person could stay",
+            where="; ".join(f"{rule} ({n:,}×)" for _, rule, n in unusable.iter_rows()),
+            fix="look at what the layouts fill in table 'persons'",
+        )

@@ -27,6 +27,8 @@ _RECORDS: Final = 1_000
 _BYTES: Final = 1 << 20
 #: A layout does not fit when more than this share of a field's values are none of its own.
 _MOST_ODD: Final = 0.5
+#: … of at least so many records.
+_FEW: Final = 2
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _fit(path: Path, own: str, layout: Layout) -> Fit:
         reasons.append(error.what + (f"; {error.fix}" if error.fix else ""))
         return Fit(layout.name, ok=False, named=named, reasons=tuple(reasons))
     broken = records["_broken"].count()
-    if broken * 2 > records.height:
+    if broken and broken * 2 > records.height:
         kind = records["_broken"].drop_nulls()[0]
         why = {
             "width": f"are not {layout.width} characters wide",
@@ -137,10 +139,16 @@ def _fit(path: Path, own: str, layout: Layout) -> Fit:
         }[kind]
         reasons.append(f"{broken:,} of the first {records.height:,} records {why}")
         return Fit(layout.name, ok=False, named=named, reasons=tuple(reasons))
-    shares = _odd(records.filter(pl.col("_broken").is_null()), layout)
+    whole = records.filter(pl.col("_broken").is_null())
+    shares = _odd(whole, layout) if whole.height else {}
     worst = max(shares, key=lambda name: shares[name], default=None)
-    ok = worst is None or shares[worst] <= _MOST_ODD
-    reasons.append(f"all columns are there; looked at {records.height:,} records")
+    few = records.height < _FEW  # one slip of the pen is no other layout
+    ok = worst is None or few or shares[worst] <= _MOST_ODD
+    reasons.append(
+        f"all columns are there; looked at {records.height:,} records"
+        if records.height
+        else "all columns are there; it has no records"
+    )
     reasons += [
         f"{share:.0%} of the values of {name!r} are outside its codes or range"
         for name, share in sorted(shares.items(), key=lambda item: -item[1])[:3]
@@ -158,7 +166,7 @@ def _first(path: Path, layout: Layout, forms: list[Format]) -> pl.DataFrame:
         file = DeliveredFile(path, path.name, layout.name, form_of(file, layout))
     for batch in readers.read([file], layout, numbers=[0], batch_rows=_RECORDS + 2):
         return batch.filter(pl.col("_part") == 0).head(_RECORDS)
-    raise InputError("There are no records in it")
+    return pl.DataFrame(schema={"_broken": pl.String})
 
 
 def _odd(records: pl.DataFrame, layout: Layout) -> dict[str, float]:
