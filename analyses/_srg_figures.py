@@ -35,6 +35,7 @@ def footer(study: Study, n: int, extra: Iterable[str] = ()) -> str:
     parts = [
         study.label("note.source", source=study.source),
         study.text("municipalities_n", n=study.count(n)),
+        *study.breaks(),
         *extra,
     ]
     return " ".join(parts)

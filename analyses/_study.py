@@ -72,6 +72,7 @@ class Study:
         self.source = ""
         self._register: Register | None = None
         self._window: tuple[date, date] | None = None
+        self._watched: tuple[str, ...] = WATCHED
         for old in ("figures", "tables"):  # nothing of an older run stays behind
             for file in (self.out / old).glob("*"):
                 file.unlink()
@@ -281,13 +282,15 @@ class Study:
             index = register.path / "register.json"
             self.manifest.inputs[index.name] = hash_file(index)
 
-    def watch(self, register: Register, start: date, end: date) -> None:
-        """Say over which days the study looks; breaks of the series inside become notes.
+    def watch(
+        self, register: Register, start: date, end: date, *, tables: Sequence[str] = WATCHED
+    ) -> None:
+        """Say over which days and tables the study looks; breaks of the series become notes.
 
         They stand in the manifest as well, and every `footer` of a figure over them names their
         day.
         """
-        self._register, self._window = register, (start, end)
+        self._register, self._window, self._watched = register, (start, end), tuple(tables)
         crossed = self._crossed(None)
         self.manifest.parameters["series_breaks"] = [found.name for found in crossed]
         for found in crossed:
@@ -308,7 +311,7 @@ class Study:
         window = window or self._window
         if self._register is None or window is None:
             return []
-        return breaks_of(self._register, start=window[0], end=window[1], tables=WATCHED)
+        return breaks_of(self._register, start=window[0], end=window[1], tables=self._watched)
 
     def finish(self, *, title: str, lead: str) -> document.Chapter:
         """Write the chapter and its manifest; return the chapter."""

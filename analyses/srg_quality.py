@@ -8,6 +8,7 @@ Config and words: `srg_quality.toml`. One page a municipality: `_municipality_pa
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -26,7 +27,6 @@ from toolkit.reporting import document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import date
     from pathlib import Path
 
     from toolkit.registers import Register
@@ -90,6 +90,9 @@ def _record(study: Study, register: Register, evidence: Evidence) -> None:
         "protocol": evidence.protocol.to_dict(),
     }
     study.manifest.parameters |= {"language": study.language, "on": evidence.on.isoformat()}
+    first, last = evidence.table["period_start"].min(), evidence.table["period_end"].max()
+    if isinstance(first, date) and isinstance(last, date):
+        study.watch(register, first, last, tables=("programmes", "positions"))
     study.manifest.count("SRG files", evidence.files.height)
     study.manifest.count("municipalities and periods", evidence.table.height)
     study.manifest.count("left out: no caseload, no delivery", evidence.without_caseload)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -14,6 +15,7 @@ from analyses import report, srg_quality
 from analyses._srg_evidence import Intake
 from toolkit import registers
 from toolkit.errors import EmptyCohortError, MissingTableError
+from toolkit.registers.reconcile import breaks
 
 HALVES = [date(year, month, 1) for year in (2008, 2009, 2010, 2011) for month in (1, 7)]
 RULES = {
@@ -323,3 +325,33 @@ def test_nobody_delivers_usably_and_nothing_is_known_of_the_caseload(country, tm
     assert "no municipality delivered usably" in chapter.lead
     verdict = pl.read_parquet(tmp_path / "tables" / "verdict_all.parquet")
     assert verdict["coverage"].null_count() == verdict.height
+
+
+def test_a_break_of_the_series_stands_under_the_figures(country, tmp_path, monkeypatch):
+    register, intake = country
+    covered = pl.DataFrame(
+        {
+            "source": ["benefits", "programmes"],
+            "start": [date(2007, 1, 1)] * 2,
+            "end": [date(2012, 1, 1)] * 2,
+        }
+    )
+    tables = dict(register.tables) | {"coverage": covered.lazy()}
+    file = tmp_path / "breaks.toml"
+    file.write_text(
+        '[form]\ndate = 2010-01-01\ntables = ["programmes"]\ncertainty = "found"\n'
+        'nl = "Het formulier is anders."\nen = "The form is another."\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(breaks, "_FILE", file)
+    breaks._breaks.cache_clear()
+    try:
+        chapter = srg_quality.main(
+            replace(register, tables=tables), tmp_path / "out", language="en", intake=intake
+        )
+    finally:
+        breaks._breaks.cache_clear()
+    notes = [block.body for block in chapter.blocks if hasattr(block, "body")]
+    assert any("The form is another." in note for note in notes)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["parameters"]["series_breaks"] == ["form"]
