@@ -26,6 +26,7 @@ from toolkit.errors import (
     StorageError,
     ToolkitWarning,
 )
+from toolkit.registers import intake_facts
 from toolkit.registers.intake import run as intake
 from toolkit.registers.intake import staging
 from toolkit.registers.schema import PERSON_TABLES
@@ -303,7 +304,7 @@ def test_the_newest_version_is_read_and_the_older_recorded(few, tmp_path):
     files = files.filter(pl.col("layout") == "cbs_bijstandpersoonbus").sort("version")
     assert files["superseded"].to_list() == [True, False]
     assert files["rows"].to_list()[0] == 0 < files["rows"].to_list()[1]
-    manifest = (registers.store.facts_folder(register) / "manifest.json").read_text()
+    manifest = (intake_facts.facts_folder(register) / "manifest.json").read_text()
     assert f'"{file.relative_to(few.raw).as_posix()}"' in manifest.split('"superseded"')[1]
 
 

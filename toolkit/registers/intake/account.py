@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from toolkit.errors import check_option
-from toolkit.registers.store import facts, facts_folder
+from toolkit.registers.intake_facts import facts, facts_folder
 
 if TYPE_CHECKING:
     from toolkit.registers.register import Register
