@@ -27,8 +27,8 @@ from toolkit.errors import (
     ToolkitWarning,
 )
 from toolkit.registers import intake_facts
+from toolkit.registers.intake import books, staging
 from toolkit.registers.intake import run as intake
-from toolkit.registers.intake import staging
 from toolkit.registers.schema import PERSON_TABLES
 
 if TYPE_CHECKING:
@@ -338,8 +338,22 @@ def test_mergers_without_a_day_are_told(few, tmp_path):
 def test_when_nobody_can_stay_nothing_is_written(few, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "toolkit.registers.intake.settle.set_aside",
-        lambda frame, *_: (frame.clear(), frame.with_columns(rule=pl.lit("TABLE-X-Y"))),
+        lambda frame, *_: (frame.clear(), frame.with_columns(rule=pl.lit("TABLE-PERSONS-SCHEMA"))),
     )
     with pytest.raises(EmptyCohortError, match="No record of a person"):
         registers.ingest(few.raw, tmp_path / "register", secret=few.secret)
     assert not registers.is_store(tmp_path / "register")
+
+
+def test_every_rule_that_a_row_can_break_has_its_sentences(dirty):
+    _, register = dirty
+    known = books._sentences()
+    assert set(known) == {
+        "missing", "reversed", "duplicate", "schema", "orphan", "overlap", "coverage", "clipped",
+    }  # fmt: skip
+    odd = registers.facts(register, "unusable")
+    assert odd["rule"].str.ends_with("OVERLAP").any()
+    assert odd.select("severity", "nl", "en").null_count().row(0) == (0, 0, 0)
+    counted = registers.facts(register, "rules").filter(pl.col("n") > 0)
+    assert counted.select("severity", "nl", "en").null_count().row(0) == (0, 0, 0)
+    assert "begint vóór de vorige is geëindigd" in registers.account(register, "nl")

@@ -109,7 +109,10 @@ def account(register: Register, language: str = "en") -> str:
     odd = facts(register, "unusable")
     if odd["n"].sum():
         lines += ["", words["unusable"]]
-        lines += [f"  {n:>10,} × {rule}" for _, rule, n in odd.iter_rows()]
+        lines += [
+            f"  {row['n']:>10,} × {row['rule']} ({words[row['severity']]}): {row[language]}"
+            for row in odd.iter_rows(named=True)
+        ]
     return "\n".join(lines)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,7 +22,6 @@ from toolkit.registers.rules import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from toolkit.provenance import Manifest
     from toolkit.registers.delivery import DeliveredFile
@@ -61,7 +63,7 @@ class Outcome:
             self.clipped[table] = self.clipped.get(table, 0) + n
 
     def unusable_counts(self) -> pl.DataFrame:
-        """Return table, rule, n; spells cut at the end of coverage count as `…-CLIPPED`."""
+        """Return table, rule, n, severity, nl, en; spells cut at the end of coverage too."""
         found = [
             pl.concat(rows)
             .group_by("rule")
@@ -74,7 +76,22 @@ class Outcome:
             schema=UNUSABLE,
             orient="row",
         )
-        return pl.concat([cut, *found]).sort("table", "rule")
+        counted = pl.concat([cut, *found]).sort("table", "rule")
+        said = [_said(table, rule) for table, rule, _ in counted.iter_rows()]
+        words = pl.DataFrame(said, schema=dict.fromkeys(("severity", "nl", "en"), pl.String))
+        return counted.hstack(words)
+
+
+@cache
+def _sentences() -> dict[str, dict[str, str]]:
+    file = Path(__file__).with_name("sentences.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _said(table: str, rule: str) -> dict[str, str]:
+    """Return severity and sentences of a rule of a canonical table."""
+    words = _sentences()[rule.rpartition("-")[2].lower()]
+    return {name: text.format(table=table) for name, text in words.items()}
 
 
 def balance(

@@ -231,6 +231,9 @@ def _someone_stays(writer: StoreWriter, unusable: pl.DataFrame) -> None:
     if not writer.rows["persons"]:
         raise EmptyCohortError(
             "No record of a person could stay",
-            where="; ".join(f"{rule} ({n:,}×)" for _, rule, n in unusable.iter_rows()),
+            where="; ".join(
+                f"{row['rule']} ({row['n']:,}×): {row['en']}"
+                for row in unusable.iter_rows(named=True)
+            ),
             fix="look at what the layouts fill in table 'persons'",
         )

@@ -195,7 +195,7 @@ class TableSpec(_Model):
         SQL: which records take part.
     key : tuple of str
         Columns that say two records are about the same thing: the latest delivery wins. None:
-        the primary key of the table, or all columns.
+        the natural key of the table (`reconcile.NATURAL_KEY`).
     merge : bool
         Pieces of one spell cut at a period's end (equal but for the dates, one starting the day
         the other stops) are joined.
