@@ -70,7 +70,7 @@ def main(
             from analyses import report as binder
             from analyses import srg_quality
 
-            srg_quality.main(register, target / "srg_quality", language=language)
-            page = binder.main(target, language=language)
+            srg_quality.main(register, target / "srg_quality", language=language, chapter_number=1)
+            page = binder.main(target, language=language, kind="check")
             text += f"\npage: {page.as_posix()}"
         return Report(f"{text}\nreport: {target.as_posix()}", int(files["rejected"].sum()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from analyses import _calibration
 from analyses._study import read_toml
@@ -23,8 +23,16 @@ ORDER = (
 )  # fmt: skip
 
 
-def main(out: Path, register: Path | None = None, *, language: Language = "nl") -> Path:
+def main(
+    out: Path,
+    register: Path | None = None,
+    *,
+    language: Language = "nl",
+    kind: Literal["report", "check"] = "report",
+) -> Path:
     """Bind the chapters below `out` into `out/report.html`; return its path.
+
+    `kind` says what the page calls itself: a report of studies, or the check of a delivery.
 
     Raises
     ------
@@ -43,6 +51,7 @@ def main(out: Path, register: Path | None = None, *, language: Language = "nl") 
         )
     names = [*(name for name in ORDER if name in found), *sorted(set(found) - set(ORDER))]
     words = read_toml("words")[language]["report"]
+    heads = words if kind == "report" else words["check"]
     manifest = Manifest(title="report")
     facts = _facts(register)
     manifest.parameters.update({"language": language, "chapters": names, **facts})
@@ -50,8 +59,8 @@ def main(out: Path, register: Path | None = None, *, language: Language = "nl") 
         page = reporting.render_report(
             [document.Chapter.read(found[name]) for name in names],
             Path(out) / "report.html",
-            title=words["title"],
-            subtitle=words["subtitle"],
+            title=heads["title"],
+            subtitle=heads["subtitle"],
             colophon=_colophon(language, facts),
             language=language,
         )

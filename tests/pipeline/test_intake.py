@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from analyses import check_delivery
 from synthetic_data import Dirt, deliver, make_register
 from synthetic_data.deliver import keys
 from toolkit import registers
@@ -357,3 +358,15 @@ def test_every_rule_that_a_row_can_break_has_its_sentences(dirty):
     counted = registers.facts(register, "rules").filter(pl.col("n") > 0)
     assert counted.select("severity", "nl", "en").null_count().row(0) == (0, 0, 0)
     assert "begint vóór de vorige is geëindigd" in registers.account(register, "nl")
+
+
+@pytest.mark.parametrize(
+    ("language", "title"), [("nl", "Een levering getoetst"), ("en", "A delivery checked")]
+)
+def test_the_page_of_a_check_says_what_it_is(dirty, tmp_path, language, title):
+    made, _ = dirty
+    found = check_delivery.main(made.raw, tmp_path, secret=made.secret, language=language)
+    assert found.rejected > 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f">{title}<" in page
+    assert not list(tmp_path.rglob("*.closed"))
