@@ -120,6 +120,22 @@ class HorizonError(InputError):
     """A definition that asks for a horizon past the data of the whole cohort."""
 
 
+class EstimationError(InputError):
+    """The data do not determine what is asked: no numbers are better than wrong ones."""
+
+
+class CollinearityError(EstimationError):
+    """A column of a model that the others make up."""
+
+
+class SeparationError(EstimationError):
+    """A coefficient that runs off to infinity, because a column foretells every event."""
+
+
+class ConvergenceError(EstimationError):
+    """An optimum that was not found in the steps allowed."""
+
+
 class CheckError(ToolkitError):
     """A check of results against their targets failed."""
 

@@ -50,6 +50,7 @@ def check_cells(
     by: Sequence[str],
     weights: str | None,
     competing: bool,
+    curves: bool = True,
 ) -> None:
     """Raise for the first thing in `cells` that no estimator can use; name rows of `data`."""
     if cells.height == 0:
@@ -73,7 +74,7 @@ def check_cells(
         )
     _check_events(cells["event"], data, event, competing=competing)
     if weights is not None:
-        _check_weights(cells, data, weights)
+        _check_weights(cells, data, weights, per_group=curves)
 
 
 def _has_missing(column: pl.Series) -> bool:
@@ -122,12 +123,12 @@ def _check_events(found: pl.Series, data: pl.LazyFrame, name: str, *, competing:
         )
 
 
-def _check_weights(cells: pl.DataFrame, data: pl.LazyFrame, name: str) -> None:
+def _check_weights(cells: pl.DataFrame, data: pl.LazyFrame, name: str, *, per_group: bool) -> None:
     if cells["bad"].sum():
         frame = data.collect()
         require_no_nulls(frame, name)
         require_at_least(frame, name)
-    keys = [column for column in cells.columns if column.startswith("by_")]
+    keys = [column for column in cells.columns if per_group and column.startswith("by_")]
     total = cells.group_by(keys).agg(pl.col("n").sum()) if keys else cells.select(pl.col("n").sum())
     empty = int((total["n"] <= 0).sum())
     if empty:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -80,27 +80,21 @@ def count_cells(
     weights: str | None,
     weighting: Weighting,
     competing: bool,
+    curves: bool = True,
 ) -> Cells:
     """Count the rows of `data` and check what was counted.
 
     With `competing` an event is 0 or null for censored, else its cause; without, it is 0/1.
+    With `curves` every group gets a curve: its weights may not all be 0, nor its columns bear the
+    name of a result.
     """
     check_option("weight_type", weighting, WEIGHTINGS)
     lazy = to_lazy(data)
-    named = [*by, time, event, *(name for name in (entry, weights) if name is not None)]
-    require_columns(lazy, *named)
-    _check_by(by)
-    schema = lazy.collect_schema()
-    for name in (time, entry, weights):
-        if name is not None:
-            check_time_type(name, schema[name])
-    check_event_type(event, schema[event], competing=competing)
-
-    keys = {f"by_{i}": pl.col(name) for i, name in enumerate(by)}
-    keys["time"] = _as_time(time, schema[time])
-    keys["event"] = _as_event(event, schema[event], competing=competing)
-    if entry is not None:
-        keys["entry"] = _as_time(entry, schema[entry])
+    keys = _keys(
+        lazy, time=time, event=event, entry=entry, by=by, weights=weights, competing=competing
+    )
+    if curves:
+        _check_by(by)
     sums = [pl.len().alias("rows")]
     if weights is not None:
         w = pl.col("weight")
@@ -110,7 +104,6 @@ def count_cells(
             (w == 0).sum().alias("zero"),
             ((w < 0) | ~w.is_finite() | w.is_null()).fill_null(value=True).sum().alias("bad"),
         ]
-        keys["weight"] = pl.col(weights).cast(pl.Float64)
     values = lazy.select(**keys)
     keys.pop("weight", None)
     eager = isinstance(data, pl.DataFrame) or not isinstance(data, pl.LazyFrame)
@@ -119,9 +112,78 @@ def count_cells(
         counted = values.group_by(list(keys)).agg(sums).sort(list(keys)).collect(engine="streaming")
     check_cells(
         counted, lazy, time=time, event=event, entry=entry, by=by, weights=weights,
-        competing=competing,
+        competing=competing, curves=curves,
     )  # fmt: skip
     return _to_cells(counted, by=by, weighting=weighting, competing=competing)
+
+
+def list_cells(
+    data: Any,
+    *,
+    time: str,
+    event: str,
+    entry: str | None,
+    by: Sequence[str],
+    weights: str | None,
+    weighting: Weighting,
+    competing: bool,
+) -> Cells:
+    """Take every row as a cell and a group of its own, in the order of the data.
+
+    For covariates that do not repeat, where a group-by costs time and saves nothing.
+    """
+    check_option("weight_type", weighting, WEIGHTINGS)
+    lazy = to_lazy(data)
+    keys = _keys(
+        lazy, time=time, event=event, entry=entry, by=by, weights=weights, competing=competing
+    )
+    sums = [pl.lit(1, dtype=pl.UInt32).alias("rows")]
+    if weights is not None:
+        w = keys.pop("weight")
+        bad = (w < 0) | ~w.is_finite() | w.is_null()
+        sums += [
+            w.alias("n"),
+            (w * w).alias("n_squared"),
+            (w == 0).alias("zero"),
+            bad.fill_null(value=True).alias("bad"),
+        ]
+    listed = lazy.select(*(expr.alias(key) for key, expr in keys.items()), *sums).collect()
+    check_cells(
+        listed, lazy, time=time, event=event, entry=entry, by=by, weights=weights,
+        competing=competing, curves=False,
+    )  # fmt: skip
+    one = _to_cells(listed, by=(), weighting=weighting, competing=competing)
+    kept = listed.filter(pl.col("n") > 0) if weights is not None else listed
+    groups = kept.select(pl.col(f"by_{i}").alias(name) for i, name in enumerate(by))
+    return replace(one, by=tuple(by), groups=groups, group=np.arange(kept.height))
+
+
+def _keys(
+    lazy: pl.LazyFrame,
+    *,
+    time: str,
+    event: str,
+    entry: str | None,
+    by: Sequence[str],
+    weights: str | None,
+    competing: bool,
+) -> dict[str, pl.Expr]:
+    """Return the columns a cell is made of, after a look at their types."""
+    named = [*by, time, event, *(name for name in (entry, weights) if name is not None)]
+    require_columns(lazy, *named)
+    schema = lazy.collect_schema()
+    for name in (time, entry, weights):
+        if name is not None:
+            check_time_type(name, schema[name])
+    check_event_type(event, schema[event], competing=competing)
+    keys = {f"by_{i}": pl.col(name) for i, name in enumerate(by)}
+    keys["time"] = _as_time(time, schema[time])
+    keys["event"] = _as_event(event, schema[event], competing=competing)
+    if entry is not None:
+        keys["entry"] = _as_time(entry, schema[entry])
+    if weights is not None:
+        keys["weight"] = pl.col(weights).cast(pl.Float64)
+    return keys
 
 
 def _check_by(by: Sequence[str]) -> None:

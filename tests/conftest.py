@@ -1,0 +1,129 @@
+"""What every test may use: comparisons that end up on the validation page."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--validation", metavar="FILE", help="write the recorded comparisons and coverages there"
+    )
+
+
+@pytest.fixture
+def agree(request):
+    """Assert that our numbers equal a reference's, and record by how much they differ.
+
+    agree("Cox", "coefficients, Efron", ours, theirs, tolerance=1e-8, source="R survival 3.5-3")
+
+    `relative=True` divides the difference by the size of their numbers. A `reason` is asked for
+    where the tolerance is wider than 1e-6, or where the two differ by definition.
+    """
+
+    def compare(
+        section, quantity, ours, theirs, *, tolerance=1e-8, source, reason="", relative=False
+    ):
+        ours, theirs = (
+            np.atleast_1d(np.array([np.nan if x is None else x for x in _flat(values)], float))
+            for values in (ours, theirs)
+        )
+        assert ours.shape == theirs.shape, (
+            f"{quantity}: {ours.shape} numbers against {theirs.shape}"
+        )
+        assert (np.isnan(ours) == np.isnan(theirs)).all(), (
+            f"{quantity}: missing in one, not in both"
+        )
+        assert tolerance <= 1e-6 or reason, "say why the tolerance is as wide as that"
+        known = ~np.isnan(theirs)
+        size = np.maximum(np.abs(theirs[known]), 1e-12) if relative else 1.0
+        off = float(np.max(np.abs(ours[known] - theirs[known]) / size, initial=0.0))
+        request.node.user_properties.append(
+            (
+                "validation",
+                json.dumps(
+                    {
+                        "section": section,
+                        "quantity": quantity,
+                        "numbers": int(known.sum()),
+                        "ours": _first(ours, theirs),
+                        "theirs": _first(theirs, theirs),
+                        "difference": off,
+                        "relative": relative,
+                        "tolerance": tolerance,
+                        "source": source,
+                        "reason": reason,
+                    }
+                ),
+            )
+        )
+        assert off <= tolerance, f"{section}, {quantity}: {off:.3g} apart, allowed {tolerance:g}"
+
+    return compare
+
+
+@pytest.fixture
+def covers(request):
+    """Assert that intervals cover the truth as often as they say, and record how often.
+
+    covers("Cox", "log hazard ratio, Efron", low, high, truth, level=0.95)
+
+    `slack` is what the approximation itself may be off, beside four standard deviations of a
+    binomial share.
+    """
+
+    def check(section, quantity, low, high, truth, *, level=0.95, slack=0.005, note=""):
+        low, high = np.asarray(low, float), np.asarray(high, float)
+        inside = (low <= truth) & (truth <= high)
+        share, n = float(inside.mean()), len(inside)
+        allowed = slack + 4 * math.sqrt(level * (1 - level) / n)
+        request.node.user_properties.append(
+            (
+                "coverage",
+                json.dumps(
+                    {
+                        "section": section,
+                        "quantity": quantity,
+                        "level": level,
+                        "covered": share,
+                        "replicates": n,
+                        "allowed": allowed,
+                        "note": note,
+                    }
+                ),
+            )
+        )
+        assert abs(share - level) <= allowed, f"{section}, {quantity}: covers {share:.3f} of {n}"
+
+    return check
+
+
+def _flat(values):
+    if hasattr(values, "to_list"):
+        return values.to_list()
+    return np.asarray(values, dtype=object).ravel().tolist()
+
+
+def _first(values, theirs):
+    """Return the first number that is there."""
+    known = np.flatnonzero(~np.isnan(theirs))
+    return float(values[known[0]]) if len(known) else None
+
+
+_RECORDED = []
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "call":
+        _RECORDED.extend((key, json.loads(row)) for key, row in report.user_properties
+                         if key in {"validation", "coverage"})  # fmt: skip
+
+
+def pytest_sessionfinish(session):
+    target = session.config.getoption("--validation")
+    if target and not hasattr(session.config, "workerinput"):
+        rows = sorted(_RECORDED, key=lambda row: (row[0], row[1]["section"], row[1]["quantity"]))
+        Path(target).write_text(json.dumps(rows, indent=1), encoding="utf-8")

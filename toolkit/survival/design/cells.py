@@ -1,0 +1,364 @@
+"""The design of a duration model: distinct patterns of covariates, and counts of who had them.
+
+Millions of persons with the same months, covariates and outcome are one cell with a count. Where
+covariates do not repeat (a continuous one) a row is its own pattern.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from toolkit.errors import CallError, check_option
+from toolkit.frames import as_columns, require_columns, require_no_nulls, to_lazy
+from toolkit.survival.checks import check_time_type
+from toolkit.survival.counts import WEIGHTINGS, Weighting, count_cells, list_cells
+from toolkit.survival.design.formula import Covariates, learn, variables_of
+from toolkit.survival.segments import add_up
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+#: Rows looked at to see whether covariates repeat, and the share of new ones that says they do not.
+_SAMPLE, _NEW = 20_000, 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """P covariate patterns of p terms, C cells, S strata, N rows of the data.
+
+    Attributes
+    ----------
+    covariates : Covariates
+        The formula; `covariates.matrix(new)` makes the matrix of new data.
+    x : (P, p) array
+        Terms of each pattern, without an intercept.
+    offset : (P,) array
+        Known part of the linear predictor; zeros without one.
+    patterns : DataFrame
+        P rows: the strata, the formula's variables and the offset.
+    stratum : (P,) array
+        Stratum number of each pattern.
+    strata : DataFrame
+        S rows, sorted: the strata columns (one nameless row without strata).
+    pattern : (C,) array
+        Pattern of each cell.
+    time, entry : (C,) arrays
+        A cell is at risk on (entry, time]; `entry` is None when everyone starts at 0.
+    event : (C,) array
+        0 = censored at `time`, k = the k-th cause.
+    causes : Series
+        The K causes, sorted; one for an event that is true or false.
+    rows : (C,) array
+        Rows of the data in the cell, without those of weight 0.
+    n : (C,) array
+        Sum of their weights; the rows themselves without weights.
+    n_squared : (C,) array
+        Σ w² for sampling weights; `n` for frequency weights, where w is w rows.
+    weight_type : {"frequency", "sampling"} or None
+        None without weights.
+    weights, zero_weight
+        Name of the weights column, and rows left out because theirs is 0.
+    """
+
+    covariates: Covariates
+    x: Floats
+    offset: Floats
+    patterns: pl.DataFrame
+    stratum: Ints
+    strata: pl.DataFrame
+    pattern: Ints
+    time: NDArray[Any]
+    entry: NDArray[Any] | None
+    event: Ints
+    causes: pl.Series
+    rows: Floats
+    n: Floats
+    n_squared: Floats
+    weight_type: Weighting | None
+    weights: str | None
+    zero_weight: int
+    _data: pl.LazyFrame = field(repr=False)
+    _keys: dict[str, str | None] = field(repr=False)
+    _row_mode: bool = field(repr=False)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the p columns of `x`."""
+        return self.covariates.terms
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the data that count (weight above 0)."""
+        return int(self.rows.sum())
+
+    @property
+    def sampling(self) -> bool:
+        """Whether weights say how many units a row stands for, rather than how often it occurs."""
+        return self.weight_type == "sampling"
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `meta` says about the data: counts, what was dropped, size of the work."""
+        events = float(self.n[self.event > 0].sum())
+        dropped = {"weight is zero": self.zero_weight} if self.zero_weight else {}
+        return {
+            "n": self.n_rows,
+            "n_event": events if self.sampling else round(events),
+            "dropped": dropped,
+            "weight_type": self.weight_type,
+            "left_truncated": self.entry is not None,
+            "n_pattern": len(self.x),
+            "n_cell": len(self.time),
+            "n_stratum": self.strata.height,
+        }
+
+    def cell_of_row(self) -> Ints:
+        """Return the cell of every row of the data, (N,); -1 where the weight is 0."""
+        if self._row_mode:
+            return self._cells_in_row_mode()
+        keys = self._keys
+        names = {"time": keys["time"], "event": keys["event"], "entry": keys["entry"]}
+        own: dict[str, pl.Series] = {
+            f"p{i}": self.patterns[name].gather(self.pattern)
+            for i, name in enumerate(self.patterns.columns)
+            if name
+        }
+        own["time"] = pl.Series(self.time)
+        own["event"] = pl.Series(self.event)
+        if self.entry is not None:
+            own["entry"] = pl.Series(self.entry)
+        cells = pl.DataFrame(own).with_row_index("cell")
+        asked = [
+            pl.col(name).cast(cells.schema[f"p{i}"]).alias(f"p{i}")
+            for i, name in enumerate(self.patterns.columns)
+            if name
+        ]
+        asked += [
+            pl.col(column).cast(cells.schema[key]).alias(key)
+            for key, column in names.items()
+            if column is not None and key != "event"
+        ]
+        asked.append(self._event_number())
+        if self.weights is not None:
+            asked.append(pl.col(self.weights).alias("weight"))
+        rows = self._data.select(asked).collect()
+        on = [name for name in cells.columns if name != "cell"]
+        found = rows.join(cells, on=on, how="left", maintain_order="left", nulls_equal=True)
+        cell = found["cell"].cast(pl.Int64).fill_null(-1).to_numpy().copy()
+        if self.weights is not None:
+            cell[rows["weight"].to_numpy() == 0] = -1
+        return cell
+
+    def row_weights(self) -> Floats:
+        """Return the weight of every row of the data, (N,); ones without weights."""
+        if self.weights is None:
+            return np.ones(self._data.select(pl.len()).collect().item())
+        weights = self._data.select(pl.col(self.weights).cast(pl.Float64)).collect()
+        return weights.to_series().to_numpy()
+
+    def column(self, name: str) -> pl.Series:
+        """Return a column of the data, in its order (N,); a name in error is answered kindly."""
+        require_columns(self._data, name)
+        return self._data.select(name).collect().to_series()
+
+    def to_rows(self, values: Floats) -> Floats:
+        """Return per-cell values, (C, …), for every row of the data, (N, …); 0 at weight 0."""
+        cell = self.cell_of_row()
+        out = values[cell]
+        out[cell < 0] = 0.0
+        return out
+
+    def meat(self, influence: Floats, cluster: str | None = None) -> tuple[Floats, int]:
+        """Return the sum of outer products of influences, (p, p), and the number of units.
+
+        Parameters
+        ----------
+        influence : (C, p) array
+            Of one unit of weight 1 in each cell.
+        cluster : str, optional
+            Column whose rows belong together: their weighted influences are added up first.
+        """
+        if cluster is None:
+            units = self.rows if self.sampling else self.n
+            return (influence * self.n_squared[:, None]).T @ influence, round(units.sum())
+        sums = self.cluster_sums(influence, cluster)
+        return sums.T @ sums, len(sums)
+
+    def cluster_sums(self, influence: Floats, cluster: str) -> Floats:
+        """Return the weighted influences added up per cluster, (clusters, p)."""
+        column = self.column(cluster)
+        require_no_nulls(column.to_frame(), cluster)
+        code = column.rank("dense").to_numpy() - 1
+        cell = self.cell_of_row()
+        used = cell >= 0
+        weight = self.row_weights()[used]
+        code, cell = code[used].astype(np.int64), cell[used]
+        known, code = np.unique(code, return_inverse=True) if not used.all() else (None, code)
+        n_cluster = len(known) if known is not None else int(code.max()) + 1
+        return add_up(influence[cell] * weight[:, None], code, n_cluster).reshape(n_cluster, -1)
+
+    def subset_event(self, cause: int) -> Design:
+        """Return the design in which only the `cause`-th cause (1 … K) is an event."""
+        return replace(
+            self,
+            event=(self.event == cause).astype(np.int64),
+            causes=self.causes.slice(cause - 1, 1),
+        )
+
+    def _cells_in_row_mode(self) -> Ints:
+        if self.zero_weight == 0:
+            return np.arange(len(self.time))
+        used = self.row_weights() > 0
+        return np.where(used, np.cumsum(used) - 1, -1)
+
+    def _event_number(self) -> pl.Expr:
+        name = str(self._keys["event"])
+        column = pl.col(name)
+        dtype = self._data.collect_schema()[name]
+        if self._keys["competing"] is None:
+            return column.cast(pl.Int64).alias("event")
+        if isinstance(dtype, (pl.Categorical, pl.Enum)):
+            column = column.cast(pl.String)
+        elif dtype.is_float():
+            column = column.cast(pl.Int64)
+        number = pl.Series(range(1, len(self.causes) + 1), dtype=pl.Int64)
+        return (
+            column.replace_strict(self.causes, number, default=0, return_dtype=pl.Int64)
+            .fill_null(0)
+            .alias("event")
+        )
+
+
+def make_design(
+    formula: str,
+    data: Any,
+    *,
+    time: str,
+    event: str,
+    entry: str | None = None,
+    weights: str | None = None,
+    weight_type: Weighting | None = None,
+    strata: str | Sequence[str] | None = None,
+    offset: str | None = None,
+    competing: bool = False,
+    cluster: str | None = None,
+) -> Design:
+    """Count the rows of `data` by stratum, covariates, time and event.
+
+    Parameters
+    ----------
+    formula : str
+        Right-hand side; see `toolkit.survival.design.formula.learn`.
+    data, time, event, entry, weights
+        As in `kaplan_meier`; with `competing` an event is 0/null or a cause.
+    weight_type : {"frequency", "sampling"}, optional
+        None: ``frequency`` when all weights are whole numbers, else ``sampling``.
+    strata, offset
+        Columns.
+    cluster : str, optional
+        Only checked here: that the column is there.
+
+    Raises
+    ------
+    toolkit.errors.ToolkitError
+        One of the family, for columns, values or a formula that cannot be used.
+    """
+    lazy = to_lazy(data)
+    known = lazy.collect_schema().names()
+    layers = as_columns(strata)
+    given = [name for name in (entry, weights, offset, cluster) if name is not None]
+    require_columns(lazy, time, event, *given, *layers)
+    variables = variables_of(formula, known)
+    weighting = _weighting(lazy, weights, weight_type)
+    schema = lazy.collect_schema()
+    if offset is not None:
+        check_time_type(offset, schema[offset])
+    keys = [*dict.fromkeys([*layers, *variables, *([offset] if offset is not None else [])])]
+    row_mode = not _repeats(lazy, keys)
+    frame = data if isinstance(data, pl.DataFrame) else lazy
+    asked: dict[str, Any] = {
+        "time": time, "event": event, "entry": entry, "by": keys, "weights": weights,
+        "weighting": weighting or "frequency", "competing": competing,
+    }  # fmt: skip
+    cells = list_cells(frame, **asked) if row_mode else count_cells(frame, curves=False, **asked)
+    patterns = cells.groups
+    counts = add_up(
+        cells.rows if weighting == "sampling" else cells.n, cells.group, patterns.height
+    )
+    if weighting == "frequency" and (counts != np.rint(counts)).any():
+        counts = add_up(cells.rows, cells.group, patterns.height)
+    covariates, x = learn(formula, patterns, np.rint(counts).astype(np.int64))
+    if layers:
+        labels = patterns.select(layers)
+        known_strata = labels.unique().sort(layers)
+        numbered = labels.join(
+            known_strata.with_row_index("\0row"), on=layers, how="left", maintain_order="left"
+        )
+        stratum = numbered["\0row"].to_numpy().astype(np.int64)
+    else:
+        known_strata = pl.DataFrame({"": [0]})
+        stratum = np.zeros(patterns.height, dtype=np.int64)
+    return Design(
+        covariates=covariates,
+        x=x,
+        offset=_offset(patterns, offset),
+        patterns=patterns,
+        stratum=stratum,
+        strata=known_strata,
+        pattern=cells.group,
+        time=cells.time,
+        entry=cells.entry,
+        event=cells.event,
+        causes=cells.causes,
+        rows=cells.rows,
+        n=cells.n,
+        n_squared=cells.n_squared,
+        weight_type=weighting,
+        weights=weights,
+        zero_weight=cells.zero_weight,
+        _data=lazy,
+        _keys={"time": time, "event": event, "entry": entry,
+               "competing": "yes" if competing else None},
+        _row_mode=row_mode,
+    )  # fmt: skip
+
+
+def _weighting(
+    lazy: pl.LazyFrame, weights: str | None, weight_type: Weighting | None
+) -> Weighting | None:
+    if weight_type is not None:
+        check_option("weight_type", weight_type, WEIGHTINGS)
+    if weights is None:
+        return None
+    dtype = lazy.collect_schema()[weights]
+    check_time_type(weights, dtype)
+    column = pl.col(weights)
+    whole = dtype.is_integer() or not lazy.select((column != column.floor()).any()).collect().item()
+    if weight_type == "frequency" and not whole:
+        raise CallError(
+            f"Weights {weights!r} are not whole numbers, so they do not count rows",
+            fix="weight_type='sampling' for weights that say how many units a row stands for",
+        )
+    return weight_type or ("frequency" if whole else "sampling")
+
+
+def _repeats(lazy: pl.LazyFrame, keys: list[str]) -> bool:
+    """Tell from some rows whether the same covariates come back."""
+    if not keys:
+        return True
+    some = lazy.select(keys).head(_SAMPLE).collect()
+    return some.height < _SAMPLE // 4 or some.n_unique() < _NEW * some.height
+
+
+def _offset(patterns: pl.DataFrame, name: str | None) -> Floats:
+    if name is None:
+        return np.zeros(patterns.height)
+    return patterns[name].cast(pl.Float64).to_numpy()
