@@ -91,6 +91,42 @@ def number_axis(ax: Axes, ticks: Sequence[float], *, which: str = "y", sign: boo
     _limit(ax, which, ticks)
 
 
+#: Steps of a ratio that read well, from fine to coarse.
+_RATIOS = (
+    (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 1.8, 2.0),
+    (0.25, 0.33, 0.5, 0.67, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0),
+    (0.1, 0.2, 0.33, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0),
+    (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+)
+
+
+def ratio_ticks(low: float, high: float, most: int) -> list[float]:
+    """Return ratios to mark on a logarithmic axis from `low` to `high`, 1 among them.
+
+    Examples
+    --------
+    >>> ratio_ticks(0.8, 1.3, 5)
+    [0.67, 0.8, 1.0, 1.25, 1.5]
+    """
+    for steps in _RATIOS:
+        if steps[0] <= low and high <= steps[-1]:
+            first = max(i for i, step in enumerate(steps) if step <= low)
+            last = min(i for i, step in enumerate(steps) if step >= high)
+            if last - first < most:
+                return list(steps[first : last + 1])
+    down, up = floor(log10(low)), ceil(log10(high))
+    each = max(ceil((up - down) / max(most - 1, 1)), 1)
+    return [10.0**power for power in range(each * floor(down / each), up + each, each)]
+
+
+def ratio_axis(ax: Axes, low: float, high: float, most: int) -> None:
+    """Put ratios along a logarithmic x axis, and end the axis at the outer ones."""
+    ticks = ratio_ticks(low, high, most)
+    digits = max(_decimals([tick], 1) for tick in ticks)
+    _fix(ax.xaxis, ticks, lambda t: format_number(t, min(digits, 2)))
+    _limit(ax, "x", ticks)
+
+
 def _limit(ax: Axes, which: str, ticks: Sequence[float]) -> None:
     if which == "y":
         ax.set_ylim(min(ticks), max(ticks))

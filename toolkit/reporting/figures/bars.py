@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 from toolkit.errors import CallError, check_option
 from toolkit.frames import require_columns, require_no_nulls
 from toolkit.reporting import palette
-from toolkit.reporting.figures.axes import number_axis, percent_axis, point_axis, steps_between
+from toolkit.reporting.figures.axes import (
+    number_axis,
+    percent_axis,
+    point_axis,
+    ratio_axis,
+    steps_between,
+)
 from toolkit.reporting.figures.bar_rows import (
     Point,
     Row,
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Mark = Literal["bar", "dot"]
-Unit = Literal["share", "points", "number"]
+Unit = Literal["share", "points", "number", "ratio"]
 
 
 def bars(
@@ -71,10 +77,11 @@ def bars(
         The row for everybody: bold, a diamond, and a dotted line through the figure.
     mark : {"bar", "dot"}
         Bars start at zero; dots only show the estimate and its interval.
-    unit : {"share", "points", "number"}
-        Shares become percentages, `points` (differences of shares) signed percentage points.
+    unit : {"share", "points", "number", "ratio"}
+        Shares become percentages, `points` (differences of shares) signed percentage points;
+        ratios (of hazards, of odds) stand as dots on a logarithmic axis around 1.
     digits : int, optional
-        Decimals of the values; 0 for shares, 1 otherwise.
+        Decimals of the values; 0 for shares, 2 for ratios, 1 otherwise.
     x_label : str, optional
         Words under the axis.
     labels : Mapping, optional
@@ -86,7 +93,8 @@ def bars(
     Raises
     ------
     UnknownColumnError, UnknownOptionError, CallError
-        A column or option does not exist, more than three series, `total` not among the rows.
+        A column or option does not exist, more than three series, `total` not among the rows,
+        ratios that are not above 0 or drawn as bars.
 
     Examples
     --------
@@ -102,7 +110,11 @@ def bars(
     extra = [name for name in (heading, series, published) if name is not None]
     require_columns(data, *extra, where=where)
     require_no_nulls(data, group, *(name for name in (heading, series) if name is not None))
-    places = (0 if unit == "share" else 1) if digits is None else digits
+    places = {"share": 0, "ratio": 2}.get(unit, 1) if digits is None else digits
+    if unit == "ratio" and mark == "bar":
+        raise CallError(
+            "A bar has no foot on a logarithmic axis", where=where, fix='mark="dot" for ratios'
+        )
     words = _words(unit, places)
     rows, names = _rows(data, group, heading, series, published, n, total, labels)
     if len(names) > 3:
@@ -198,6 +210,9 @@ def _axis(
     ]
     if not values:
         raise CallError("No row has an estimate", where="figures.bars", fix="leave the figure out")
+    if unit == "ratio":
+        _ratio_axis(canvas, values, room, x_label)
+        return
     # Shares start at zero, effects around a visible zero.
     from_zero = mark == "bar" or unit != "number"
     low = min(*values, 0.0) if from_zero else min(values)
@@ -215,6 +230,25 @@ def _axis(
     words = x_label or (label("axis.points") if unit == "points" else None)
     if words:
         ax.set_xlabel(words, size=canvas.sizes.label)
+
+
+def _ratio_axis(canvas: Canvas, values: list[float], room: float, x_label: str | None) -> None:
+    """Draw a logarithmic axis with 1 in view: as far below it as the values ask, as far above."""
+    if min(values) <= 0:
+        raise CallError(
+            "A ratio is not above 0", where="figures.bars", fix="pass ratios, not their logarithms"
+        )
+    most = max(int(room / (canvas.sizes.tick * 3.6)), 3)
+    ax = canvas.ax
+    ax.set_xscale("log")
+    ax.minorticks_off()
+    ratio_axis(ax, min(*values, 1.0), max(*values, 1.0), most)
+    ax.grid(visible=True, axis="x")
+    ax.grid(visible=False, axis="y")
+    ax.set_yticks([])
+    ax.axvline(1.0, color=palette.INK, linewidth=0.7, zorder=2.2)
+    if x_label:
+        ax.set_xlabel(x_label, size=canvas.sizes.label)
 
 
 def _draw(canvas: Canvas, rows: list[Row], layout: RowLayout, mark: Mark) -> None:
