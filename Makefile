@@ -45,7 +45,7 @@ endif
 STUDIES := $(REGISTER_STUDIES) school_to_work
 CHAPTERS := $(STUDIES:%=$(OUT)/%/chapter.json)
 
-.PHONY: help setup reproduce test lint types check-code format bench calibrate fuzz notebooks lock clean
+.PHONY: help setup reproduce test validation lint types check-code format bench calibrate fuzz notebooks lock clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1mmake %-12s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,7 +107,14 @@ $(OUT)/report.html: $(CHAPTERS)
 # --- checks --------------------------------------------------------------------------------------
 
 test: $(VENV)/.ready ## run the tests (under 8 minutes)
-	$(BIN)/python -m pytest
+	@mkdir -p $(OUT)
+	$(BIN)/python -m pytest --validation $(OUT)/validation.json
+	$(BIN)/python tests/validation_page.py --check $(OUT)/validation.json
+
+validation: $(VENV)/.ready ## renew docs/validation.md: our numbers beside the references'
+	@mkdir -p $(OUT)
+	$(BIN)/python -m pytest tests/unit tests/oracle tests/simulation --validation $(OUT)/validation.json
+	$(BIN)/python tests/validation_page.py $(OUT)/validation.json
 
 lint: $(VENV)/.ready ## ruff: style and format
 	$(BIN)/ruff check .
@@ -122,7 +129,8 @@ format: $(VENV)/.ready ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-calibrate: $(VENV)/.ready ## the slow checks: the world against its targets at 1M persons, the ledger of errors at 100,000
+calibrate: $(VENV)/.ready ## the slow checks: the world at 1M persons, the ledger of errors, coverage of intervals (an hour)
+	COVERAGE_REPLICATES=2000 $(MAKE) validation
 	$(BIN)/reintegratie simulate data/calibrate --persons 1000000 --seed $(SEED) --strict
 	LEDGER_PERSONS=100000 $(BIN)/python -m pytest -n 0 tests/pipeline/test_ledger.py
 

@@ -1,6 +1,5 @@
 """Curves equal R's `survfit` and `cmprsk` to 1e-8, and so do their errors, bounds and quantiles."""
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -45,17 +44,19 @@ AJ = {
 }
 
 
-def numbers(values):
-    """Return a column or a list as floats, NaN where null."""
-    return np.array([np.nan if value is None else value for value in values], dtype=float)
+R = "R survival 3.5-3, survfit"
 
 
-def same(ours, theirs):
-    np.testing.assert_allclose(numbers(ours), numbers(theirs), rtol=0, atol=1e-8)
+@pytest.fixture
+def same(agree):
+    def compare(quantity, ours, theirs, source=R):
+        agree("Curves", quantity, ours, theirs, tolerance=1e-8, source=source)
+
+    return compare
 
 
 @pytest.mark.parametrize("name", KM)
-def test_kaplan_meier(name, frames, reference):
+def test_kaplan_meier(name, frames, reference, same):
     data, options = KM[name]
     ours = survival.kaplan_meier(frames[data], time="time", event="event", **options).tidy()
     theirs = reference("survival_curves")[name]
@@ -65,11 +66,11 @@ def test_kaplan_meier(name, frames, reference):
         if name in {"km_sampling", "km_sampling_entry"} and column == "std_error":
             # R prints 0, not NaN, where a robust curve has come to 0; so do we
             assert ours[column].null_count() == 0
-        same(ours[column], theirs[column])
+        same(f"Kaplan–Meier, {name}: {column}", ours[column], theirs[column])
 
 
 @pytest.mark.parametrize("name", AJ)
-def test_aalen_johansen(name, frames, reference):
+def test_aalen_johansen(name, frames, reference, same):
     data, options = AJ[name]
     ours = survival.cumulative_incidence(frames[data], time="time", event="cause", **options).tidy()
     theirs = pl.DataFrame(
@@ -90,11 +91,11 @@ def test_aalen_johansen(name, frames, reference):
     if "weights" not in options:  # R reports unweighted events here, beside weighted risk sets
         columns.append("n_event")
     for column in columns:
-        same(both[column], both[f"{column}_r"])
+        same(f"Aalen–Johansen, {name}: {column}", both[column], both[f"{column}_r"])
 
 
 @pytest.mark.parametrize("name", ["aalen_lung", "aalen_months"])
-def test_aalens_variance(name, frames, reference):
+def test_aalens_variance(name, frames, reference, same):
     theirs = reference("survival_curves")[name]
     data, by = ("lung", "sex") if name == "aalen_lung" else ("months", "group")
     curves = survival.cumulative_incidence(
@@ -103,8 +104,12 @@ def test_aalens_variance(name, frames, reference):
     curves = curves.with_columns(curve=pl.format("{} {}", by, "cause"))
     order = {curve: i for i, curve in enumerate(theirs["curve"])}
     curves = curves.sort(pl.col("curve").replace_strict(order), "time")
-    same(curves["estimate"], theirs["estimate"])
-    same(curves["std_error"].pow(2), theirs["variance"])
+    source = "R cmprsk 2.2-11, cuminc"
+    same(f"Aalen–Johansen, {name}: estimate", curves["estimate"], theirs["estimate"], source)
+    same(
+        f"Aalen–Johansen, {name}: variance",
+        curves["std_error"].pow(2), theirs["variance"], source,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -114,11 +119,12 @@ def test_aalens_variance(name, frames, reference):
         ("quantile_entry", "late", {"by": "sex", "entry": "entry", "conf_type": "plain"}),
     ],
 )
-def test_quantiles(name, data, options, frames, reference):
+def test_quantiles(name, data, options, frames, reference, same):
     curves = survival.kaplan_meier(frames[data], time="time", event="event", **options)
     ours = curves.quantile([0.25, 0.5, 0.75])
+    theirs = reference("survival_curves")[name]
     for column in ("estimate", "conf_low", "conf_high"):
-        same(ours[column], reference("survival_curves")[name][column])
+        same(f"Kaplan–Meier, {name}: {column}", ours[column], theirs[column])
 
 
 @pytest.mark.parametrize(
@@ -129,13 +135,14 @@ def test_quantiles(name, data, options, frames, reference):
         ("quantile_lasting", [1, 2, 3, 4], [1, 1, 0, 0], [0.25, 0.5, 0.75]),
     ],
 )
-def test_quantiles_where_the_curve_stands_still(name, time, event, probability, reference):
+def test_quantiles_where_the_curve_stands_still(name, time, event, probability, reference, same):
     curve = survival.kaplan_meier(
         pl.DataFrame({"time": time, "event": event}), time="time", event="event", conf_type="plain"
     )
     ours = curve.quantile(probability)
+    theirs = reference("survival_curves")[name]
     for column in ("estimate", "conf_low", "conf_high"):
-        same(ours[column], reference("survival_curves")[name][column])
+        same(f"Kaplan–Meier, {name}: {column}", ours[column], theirs[column])
 
 
 @pytest.mark.parametrize(
@@ -147,17 +154,18 @@ def test_quantiles_where_the_curve_stands_still(name, time, event, probability, 
         ("rmst_whole", "lung", {"weights": "whole"}),
     ],
 )
-def test_restricted_mean(name, data, options, frames, reference):
+def test_restricted_mean(name, data, options, frames, reference, same):
     theirs = reference("survival_curves")[name]
     ours = survival.kaplan_meier(
         frames[data], time="time", event="event", by="sex", **options
     ).rmst(theirs["horizon"])
-    same(ours["estimate"], theirs["estimate"])
-    same(ours["std_error"], theirs["std_error"])
+    same(f"restricted mean, {name}: estimate", ours["estimate"], theirs["estimate"])
+    same(f"restricted mean, {name}: std_error", ours["std_error"], theirs["std_error"])
 
 
-def test_restricted_mean_equals_survrm2(frames):
-    # survRM2 1.0.4, rmst2(time, status, arm = sex - 1, tau = 365) on R's lung
+def test_restricted_mean_equals_survrm2(frames, same):
+    source = "R survRM2 1.0.4, rmst2(time, status, arm = sex - 1, tau = 365)"
     area = survival.kaplan_meier(frames["lung"], time="time", event="event", by="sex").rmst(365)
-    same(area["estimate"], [241.495085192057, 297.465409532037])
-    same(area["std_error"], [10.3582264910969, 10.7913239788001])
+    theirs = [241.495085192057, 297.465409532037], [10.3582264910969, 10.7913239788001]
+    same("restricted mean, 365 days by sex: estimate", area["estimate"], theirs[0], source)
+    same("restricted mean, 365 days by sex: std_error", area["std_error"], theirs[1], source)

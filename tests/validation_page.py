@@ -1,0 +1,154 @@
+"""Makes docs/validation.md from what the tests recorded.
+
+    python tests/validation_page.py output/validation.json            renew docs/validation.*
+    python tests/validation_page.py --check output/validation.json    fail when the page is behind
+
+The tests write their comparisons with `pytest --validation FILE` (see conftest.py). Coverage is
+kept from the run with most replicates, that of `make calibrate`.
+"""
+
+import argparse
+import json
+import sys
+from itertools import groupby
+from pathlib import Path
+
+DOCS = Path(__file__).parent.parent / "docs"
+SECTIONS = (
+    "Curves", "Tests of equality", "Cox", "Competing risks", "Discrete time", "Parametric",
+    "Multi-state", "Markov chains", "Recurrent spells", "Differences", "Sequences",
+)  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recorded", type=Path)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    new = json.loads(options.recorded.read_text(encoding="utf-8"))
+    kept = DOCS / "validation.json"
+    old = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
+    if options.check:
+        return check(new, old)
+    rows = merge(new, old)
+    kept.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (DOCS / "validation.md").write_text(page(rows), encoding="utf-8")
+    print(f"docs/validation.md: {sum(k == 'validation' for k, _ in rows)} comparisons, "
+          f"{sum(k == 'coverage' for k, _ in rows)} coverages")  # fmt: skip
+    return 0
+
+
+def check(new, old):
+    known = {(kind, row["section"], row["quantity"]) for kind, row in old}
+    found = {(kind, row["section"], row["quantity"]) for kind, row in new}
+    missing, stale = sorted(found - known), sorted(known - found)
+    for kind, section, quantity in missing:
+        print(f"not on the page: {kind} {section}: {quantity}", file=sys.stderr)
+    for kind, section, quantity in stale:
+        print(f"on the page, but no test makes it: {kind} {section}: {quantity}", file=sys.stderr)
+    if page(old) != (DOCS / "validation.md").read_text(encoding="utf-8"):
+        print("docs/validation.md is not what validation.json makes", file=sys.stderr)
+        return 1
+    if missing or stale:
+        print("renew it: make validation", file=sys.stderr)
+    return int(bool(missing or stale))
+
+
+def merge(new, old):
+    """Return the new rows; a coverage that had more replicates before stays as it was."""
+    before = {(row["section"], row["quantity"]): row for kind, row in old if kind == "coverage"}
+    rows = {}
+    for kind, row in new:
+        key = (row["section"], row["quantity"])
+        if kind == "coverage" and key in before:
+            row = max(row, before[key], key=lambda r: r["replicates"])  # noqa: PLW2901
+        rows[kind, *key] = row
+    order = {name: i for i, name in enumerate(SECTIONS)}
+    return [
+        [key[0], rows[key]]
+        for key in sorted(rows, key=lambda k: (k[0], order.get(k[1], len(order)), k[1], k[2]))
+    ]
+
+
+def page(rows):
+    text = (Path(__file__).parent / "validation_page.md").read_text(encoding="utf-8")
+    return text.replace("{{comparisons}}", comparisons(rows)).replace(
+        "{{coverage}}", coverage(rows)
+    )
+
+
+def comparisons(rows):
+    parts = []
+    chosen = [row for kind, row in rows if kind == "validation"]
+    for section, group in groupby(chosen, key=lambda row: row["section"]):
+        group = list(group)  # noqa: PLW2901
+        parts += [
+            f"### {section}",
+            "",
+            "| quantity | numbers | ours | theirs | apart at most | allowed | reference |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+        ]
+        notes: list[str] = []
+        for row in joined(group):
+            mark = ""
+            if row["reason"]:
+                if row["reason"] not in notes:
+                    notes.append(row["reason"])
+                mark = f" ({chr(97 + notes.index(row['reason']))})"
+            unit = " of it" if row["relative"] else ""
+            cells = (
+                row["quantity"] + mark, f"{row['numbers']:,}", number(row["ours"]),
+                number(row["theirs"]), power(row["difference"]) + unit,
+                f"{row['tolerance']:.0e}" + unit, row["source"],
+            )  # fmt: skip
+            parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        parts += ["", *(f"({chr(97 + i)}) {note}" + "\n" for i, note in enumerate(notes))]
+    return "\n".join(parts)
+
+
+def joined(group):
+    """Return one row a case: what stands after the colon (estimate, std_error …) is put together."""
+    cases = {}
+    for row in group:
+        case, _, part = row["quantity"].rpartition(": ")
+        key = (case or part, row["source"], row["reason"], row["relative"], row["tolerance"])
+        cases.setdefault(key, []).append((part if case else "", row))
+    for (case, *_), parts in cases.items():
+        first = next((row for part, row in parts if part in {"estimate", "statistic"}), parts[0][1])
+        names = ", ".join(part for part, _ in parts if part)
+        yield first | {
+            "quantity": f"{case}: {names}" if names else case,
+            "numbers": sum(row["numbers"] for _, row in parts),
+            "difference": max(row["difference"] for _, row in parts),
+        }
+
+
+def coverage(rows):
+    lines = [
+        "| model | quantity | says | covers | replicates | allowed either way | note |",
+        "| --- | --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for kind, row in rows:
+        if kind == "coverage":
+            lines.append(
+                f"| {row['section']} | {row['quantity']} | {row['level']:.0%} "
+                f"| {row['covered']:.1%} | {row['replicates']:,} "
+                f"| {row['allowed']:.1%} | {row['note']} |"
+            )
+    return "\n".join(lines)
+
+
+def number(value):
+    return "" if value is None else f"{value:.8g}"
+
+
+def power(value):
+    """Return a difference as a power of ten above it: its digits are noise of the machine."""
+    if value == 0:
+        return "0"
+    exponent = int(f"{value:e}".split("e")[1]) + 1
+    return f"< 1e{exponent:+03d}" if exponent > -15 else "< 1e-15"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
