@@ -107,7 +107,7 @@ def comparisons(rows):
 
 
 def joined(group):
-    """Return one row a case: what stands after the colon (estimate, std_error …) is put together."""
+    """Return one row a case: what stands after the colon (estimate, std_error) is put together."""
     cases = {}
     for row in group:
         case, _, part = row["quantity"].rpartition(": ")
