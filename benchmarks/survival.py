@@ -1,15 +1,15 @@
-"""Kaplan-Meier and Aalen-Johansen for 400 groups, beside peers and beside only counting.
+"""Curves and duration models, beside peers and beside only counting.
 
-    python benchmarks/survival.py [--sizes 100000 1000000 10000000] [--patience 90]
+    python benchmarks/survival.py [--sizes 100000 1000000 10000000] [--patience 90] [--only cox]
 
-Monthly durations up to ten years, three causes. Every figure comes from one run on one machine:
-each work is done in a process of its own on the same data, so that its peak memory is its own. What
-is timed is the work, not reading the data or importing. `count` is polars' own
-`group_by([group, time, event]).len()`, the least that anybody must do; ratios are against it,
-measured in the same process in turn.
+Monthly durations up to ten years, three causes, 400 groups. Every figure comes from one run on one
+machine: each work is done in a process of its own on the same data, so that its peak memory is its
+own. What is timed is the work, not reading the data, importing or compiling. The ratio is against
+polars' own count of the same cells, the least that anybody must do, measured in the same process
+in turn; and against our own time for the same work, for peers.
 
 A peer that needs longer than `--patience` seconds is stopped, and left out at larger sizes; the
-table says so. R takes part where `Rscript` with the survival package is installed.
+table says so. R and scikit-survival take part where they are installed.
 """
 
 from __future__ import annotations
@@ -22,85 +22,37 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from survival_works import OURS, WORKS, data_of, make, plain, prepared, run_r
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-N_GROUPS = 400
-PLAIN = {"km": "count", "aj": "count causes"}
-WORKS = {
-    "count": "polars: count group × time × event",
-    "km": "toolkit.survival.kaplan_meier().tidy()",
-    "km lifelines": "lifelines KaplanMeierFitter, a loop over groups",
-    "km statsmodels": "statsmodels SurvfuncRight, a loop over groups",
-    "km R": "R survfit(Surv(time, event) ~ group)",
-    "count causes": "polars: count group × time × cause",
-    "aj": "toolkit.survival.cumulative_incidence().tidy()",
-    "aj lifelines": "lifelines AalenJohansenFitter, a loop over groups, one cause",
-    "aj statsmodels": "statsmodels CumIncidenceRight, a loop over groups",
-    "aj R": "R survfit(Surv(time, factor(cause)) ~ group)",
-}
-R_CODE = """
-suppressMessages(library(survival))
-d <- read.csv("{path}")
-took <- system.time({call})["elapsed"]
-cat(took, max(0, as.numeric(sub("[^0-9]*([0-9]+).*", "\\\\1",
-  grep("VmHWM", readLines("/proc/self/status"), value = TRUE)))) / 1024)
-"""
 
-
-def make(n: int, path: Path) -> None:
-    rng = np.random.default_rng(20080101)
-    cause = rng.choice(4, n, p=[0.5, 0.3, 0.15, 0.05])
-    frame = pl.DataFrame(
-        {
-            "group": rng.integers(0, N_GROUPS, n),
-            "time": np.minimum(rng.geometric(0.03, n), 120),
-            "event": cause > 0,
-            "cause": cause,
-        }
-    )
-    frame.write_parquet(path)
-    if n <= 1_000_000:
-        frame.cast({"event": pl.Int8}).write_csv(path.with_suffix(".csv"))
-
-
-def work(name: str, path: Path) -> tuple[float, float, float]:
+def work(name: str, folder: Path) -> tuple[float, float, float]:
     """Return the seconds `name` takes, its peak MiB, and the seconds of only counting.
 
     The two are run in turn, and the best of each counts, so that a busy moment of the machine
     does not fall on one of them.
     """
-    if name.endswith(" R"):
-        calls = {
-            "km R": "survfit(Surv(time, event) ~ group, d)",
-            "aj R": "survfit(Surv(time, factor(cause)) ~ group, d)",
-        }
-        code = R_CODE.format(path=path.with_suffix(".csv"), call=calls[name])
-        done = subprocess.run(
-            ["Rscript", "-e", code],  # noqa: S607
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.split()
+    path = folder / f"{data_of(name)}.parquet"
     frame = pl.read_parquet(path)
-    count = OURS[PLAIN[name[:2]]] if name[:2] in PLAIN else OURS[name]
     if name.endswith(" R"):
-        plain = min(clocked(lambda: count(frame)) for _ in range(5))
-        return float(done[0]), float(done[1]), plain
+        seconds, peak = run_r(name, path.with_suffix(".csv"))
+        return seconds, peak, min(clocked(lambda: plain(name, frame)) for _ in range(5))
     run, times = prepared(name, frame)
-    seconds, plain, peak = [], [], 0.0
+    took, counted, peak = [], [], 0.0
     for _ in range(times):
-        seconds.append(clocked(run))
+        took.append(clocked(run))
         peak = peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        plain.append(clocked(lambda: count(frame)))
-    plain += [clocked(lambda: count(frame)) for _ in range(5 - times)]
-    return min(seconds), peak, min(plain)
+        counted.append(clocked(lambda: plain(name, frame)))
+    counted += [clocked(lambda: plain(name, frame)) for _ in range(5 - times)]
+    return min(took), peak, min(counted)
 
 
 def clocked(run: Callable[[], object]) -> float:
@@ -109,111 +61,82 @@ def clocked(run: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def prepared(name: str, frame: pl.DataFrame) -> tuple[Callable[[], object], int]:
-    """Return the work as a function without arguments, and how often to do it."""
-    if name in OURS:
-        return lambda: OURS[name](frame), 5
-    parts = [
-        (part["time"].to_numpy(), part["event"].to_numpy(), part["cause"].to_numpy())
-        for part in frame.partition_by("group")
-    ]
-    return lambda: [PEERS[name](*part) for part in parts], 1
+class Table:
+    """Prints a line a work, and remembers who was too slow and what ours took."""
 
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        self.gave_up: set[str] = set()
+        self.ours: dict[str, float] = {}
 
-def kaplan_meier(frame: pl.DataFrame) -> pl.DataFrame:
-    from toolkit.survival import kaplan_meier
+    def head(self, n: int) -> None:
+        self.ours = {}
+        print(
+            f"\n{n:,} rows\n{'work':<70}{'seconds':>9}{'× count':>9}{'× ours':>9}{'peak MiB':>10}"
+        )
 
-    return kaplan_meier(frame, time="time", event="event", by="group").tidy()
+    def line(self, name: str, n: int, folder: Path) -> None:
+        what = WORKS[name]
+        why = self._left_out(name, n)
+        if why is None:
+            command = [sys.executable, __file__, "--child", name, str(folder)]
+            try:
+                done = subprocess.run(
+                    command, check=True, capture_output=True, text=True,
+                    timeout=None if name in OURS else self.patience,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                self.gave_up.add(name)
+                why = f"stopped after {self.patience:.0f} s"
+            except subprocess.CalledProcessError:
+                self.gave_up.add(name)
+                why = "failed (out of memory?)" if name not in OURS else "FAILED"
+        if why is not None:
+            print(f"{what:<70}{why:>37}", flush=True)
+            return
+        seconds, peak, counted = json.loads(done.stdout)
+        ours = self._ours(name)
+        beside = f"{seconds / ours:>9.1f}" if ours and name not in OURS else " " * 9
+        if name in OURS:
+            self.ours[name] = seconds
+        print(
+            f"{what:<70}{seconds:>9.3f}{seconds / counted:>9.2f}{beside}{peak:>10,.0f}", flush=True
+        )
 
+    def _ours(self, name: str) -> float | None:
+        return self.ours.get(name.rpartition(" ")[0])
 
-def cumulative_incidence(frame: pl.DataFrame) -> pl.DataFrame:
-    from toolkit.survival import cumulative_incidence
-
-    return cumulative_incidence(frame, time="time", event="cause", by="group").tidy()
-
-
-def lifelines_km(time: np.ndarray, event: np.ndarray, _: np.ndarray) -> object:
-    from lifelines import KaplanMeierFitter
-
-    return KaplanMeierFitter().fit(time, event)
-
-
-def lifelines_aj(time: np.ndarray, _: np.ndarray, cause: np.ndarray) -> object:
-    from lifelines import AalenJohansenFitter
-
-    return AalenJohansenFitter(seed=1).fit(time, cause, 1)
-
-
-def statsmodels_km(time: np.ndarray, event: np.ndarray, _: np.ndarray) -> object:
-    from statsmodels.duration.survfunc import SurvfuncRight
-
-    return SurvfuncRight(time, event)
-
-
-def statsmodels_aj(time: np.ndarray, _: np.ndarray, cause: np.ndarray) -> object:
-    from statsmodels.duration.survfunc import CumIncidenceRight
-
-    return CumIncidenceRight(time, cause)
-
-
-OURS: dict[str, Callable[[pl.DataFrame], object]] = {
-    "count": lambda frame: frame.group_by(["group", "time", "event"]).len(),
-    "count causes": lambda frame: frame.group_by(["group", "time", "cause"]).len(),
-    "km": kaplan_meier,
-    "aj": cumulative_incidence,
-}
-PEERS: dict[str, Callable[..., object]] = {
-    "km lifelines": lifelines_km,
-    "km statsmodels": statsmodels_km,
-    "aj lifelines": lifelines_aj,
-    "aj statsmodels": statsmodels_aj,
-}
+    def _left_out(self, name: str, n: int) -> str | None:
+        if name in OURS:
+            return None
+        if name.endswith(" R") and shutil.which("Rscript") is None:
+            return "not installed"
+        if name.endswith(" sksurv") and find_spec("sksurv") is None:
+            return "not installed"
+        if name in self.gave_up or (name.endswith(" R") and n > 1_000_000):
+            return "left out: takes too long"
+        return None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
     parser.add_argument("--patience", type=float, default=90.0, help="seconds a peer may take")
+    parser.add_argument("--only", default="", help="works whose name starts with this")
     parser.add_argument("--child", nargs=2, metavar=("WORK", "PATH"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         print(json.dumps(work(options.child[0], Path(options.child[1]))))
         return
-    gave_up: set[str] = set()
-    print(
-        f"polars {pl.__version__}, numpy {np.__version__}, {N_GROUPS} groups, best of 5 (peers: 1)"
-    )
+    table = Table(options.patience)
+    print(f"polars {pl.__version__}, numpy {np.__version__}; best of 3 to 5, peers once")
     for n in sorted(options.sizes):
-        print(f"\n{n:,} rows\n{'work':<64}{'seconds':>9}{'× count':>9}{'peak MiB':>10}")
+        table.head(n)
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "rows.parquet"
-            make(n, path)
-            for name, what in WORKS.items():
-                compare(name, what, n, path, gave_up, options.patience)
-
-
-def compare(name: str, what: str, n: int, path: Path, gave_up: set[str], patience: float) -> None:
-    if name.endswith(" R") and shutil.which("Rscript") is None:
-        print(f"{what:<64}{'not installed':>28}")
-        return
-    if name not in OURS and (name in gave_up or (name.endswith(" R") and n > 1_000_000)):
-        print(f"{what:<64}{'left out: takes too long':>28}")
-        return
-    command = [sys.executable, __file__, "--child", name, str(path)]
-    try:
-        done = subprocess.run(
-            command,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=patience if name not in OURS else None,
-        )
-    except subprocess.TimeoutExpired:
-        gave_up.add(name)
-        print(f"{what:<64}{f'stopped after {patience:.0f} s':>28}")
-        return
-    seconds, peak, plain = json.loads(done.stdout)
-    print(f"{what:<64}{seconds:>9.3f}{seconds / plain:>9.2f}{peak:>10,.0f}", flush=True)
+            make(n, Path(folder))
+            for name in WORKS:
+                if name.startswith(options.only):
+                    table.line(name, n, Path(folder))
 
 
 if __name__ == "__main__":
