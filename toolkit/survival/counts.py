@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ import polars as pl
 from toolkit.errors import CallError, check_option
 from toolkit.frames import require_columns, to_lazy
 from toolkit.survival.checks import check_cells, check_event_type, check_time_type
+from toolkit.survival.rows import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,8 @@ class Cells:
     weighted : bool
     zero_weight : int
         Rows left out because their weight is 0.
+    source : Source or None
+        The rows they were counted from.
     """
 
     by: tuple[str, ...]
@@ -68,6 +71,21 @@ class Cells:
     n_squared: NDArray[np.float64]
     weighted: bool
     zero_weight: int
+    source: Source | None = field(default=None, repr=False)
+
+    def cell_of_row(self) -> NDArray[np.int64]:
+        """Return the cell of every row of the data, (N,); -1 where the weight is 0."""
+        labels = {name: self.groups[name].gather(self.group) for name in self.by}
+        return self.counted_from.match_cells(
+            labels, time=self.time, event=self.event, entry=self.entry, causes=self.causes
+        )
+
+    @property
+    def counted_from(self) -> Source:
+        """The rows that the cells were counted from."""
+        if self.source is None:
+            raise CallError("These cells were not counted from rows", fix="use count_cells")
+        return self.source
 
 
 def count_cells(
@@ -114,7 +132,11 @@ def count_cells(
         counted, lazy, time=time, event=event, entry=entry, by=by, weights=weights,
         competing=competing, curves=curves,
     )  # fmt: skip
-    return _to_cells(counted, by=by, weighting=weighting, competing=competing)
+    source = Source(
+        data=lazy, time=time, event=event, entry=entry, weights=weights, competing=competing
+    )
+    cells = _to_cells(counted, by=by, weighting=weighting, competing=competing)
+    return replace(cells, source=source)
 
 
 def list_cells(

@@ -13,10 +13,11 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, check_option
-from toolkit.frames import as_columns, require_columns, require_no_nulls, to_lazy
+from toolkit.frames import as_columns, require_columns, to_lazy
 from toolkit.survival.checks import check_time_type
 from toolkit.survival.counts import WEIGHTINGS, Weighting, count_cells, list_cells
 from toolkit.survival.design.formula import Covariates, learn, variables_of
+from toolkit.survival.rows import Source
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
@@ -86,8 +87,7 @@ class Design:
     weight_type: Weighting | None
     weights: str | None
     zero_weight: int
-    _data: pl.LazyFrame = field(repr=False)
-    _keys: dict[str, str | None] = field(repr=False)
+    _source: Source = field(repr=False)
     _row_mode: bool = field(repr=False)
 
     @property
@@ -124,50 +124,20 @@ class Design:
         """Return the cell of every row of the data, (N,); -1 where the weight is 0."""
         if self._row_mode:
             return self._cells_in_row_mode()
-        keys = self._keys
-        names = {"time": keys["time"], "event": keys["event"], "entry": keys["entry"]}
-        own: dict[str, pl.Series] = {
-            f"p{i}": self.patterns[name].gather(self.pattern)
-            for i, name in enumerate(self.patterns.columns)
-            if name
+        labels = {
+            name: self.patterns[name].gather(self.pattern) for name in self.patterns.columns if name
         }
-        own["time"] = pl.Series(self.time)
-        own["event"] = pl.Series(self.event)
-        if self.entry is not None:
-            own["entry"] = pl.Series(self.entry)
-        cells = pl.DataFrame(own).with_row_index("cell")
-        asked = [
-            pl.col(name).cast(cells.schema[f"p{i}"]).alias(f"p{i}")
-            for i, name in enumerate(self.patterns.columns)
-            if name
-        ]
-        asked += [
-            pl.col(column).cast(cells.schema[key]).alias(key)
-            for key, column in names.items()
-            if column is not None and key != "event"
-        ]
-        asked.append(self._event_number())
-        if self.weights is not None:
-            asked.append(pl.col(self.weights).alias("weight"))
-        rows = self._data.select(asked).collect()
-        on = [name for name in cells.columns if name != "cell"]
-        found = rows.join(cells, on=on, how="left", maintain_order="left", nulls_equal=True)
-        cell = found["cell"].cast(pl.Int64).fill_null(-1).to_numpy().copy()
-        if self.weights is not None:
-            cell[rows["weight"].to_numpy() == 0] = -1
-        return cell
+        return self._source.match_cells(
+            labels, time=self.time, event=self.event, entry=self.entry, causes=self.causes
+        )
 
     def row_weights(self) -> Floats:
         """Return the weight of every row of the data, (N,); ones without weights."""
-        if self.weights is None:
-            return np.ones(self._data.select(pl.len()).collect().item())
-        weights = self._data.select(pl.col(self.weights).cast(pl.Float64)).collect()
-        return weights.to_series().to_numpy()
+        return self._source.row_weights()
 
     def column(self, name: str) -> pl.Series:
         """Return a column of the data, in its order (N,); a name in error is answered kindly."""
-        require_columns(self._data, name)
-        return self._data.select(name).collect().to_series()
+        return self._source.column(name)
 
     def to_rows(self, values: Floats) -> Floats:
         """Return per-cell values, (C, …), for every row of the data, (N, …); 0 at weight 0."""
@@ -194,13 +164,11 @@ class Design:
 
     def cluster_sums(self, influence: Floats, cluster: str) -> Floats:
         """Return the weighted influences added up per cluster, (clusters, p)."""
-        column = self.column(cluster)
-        require_no_nulls(column.to_frame(), cluster)
-        code = column.rank("dense").to_numpy() - 1
+        code = self._source.cluster_codes(cluster)
         cell = self.cell_of_row()
         used = cell >= 0
         weight = self.row_weights()[used]
-        code, cell = code[used].astype(np.int64), cell[used]
+        code, cell = code[used], cell[used]
         known, code = np.unique(code, return_inverse=True) if not used.all() else (None, code)
         n_cluster = len(known) if known is not None else int(code.max()) + 1
         return add_up(influence[cell] * weight[:, None], code, n_cluster).reshape(n_cluster, -1)
@@ -218,23 +186,6 @@ class Design:
             return np.arange(len(self.time))
         used = self.row_weights() > 0
         return np.where(used, np.cumsum(used) - 1, -1)
-
-    def _event_number(self) -> pl.Expr:
-        name = str(self._keys["event"])
-        column = pl.col(name)
-        dtype = self._data.collect_schema()[name]
-        if self._keys["competing"] is None:
-            return column.cast(pl.Int64).alias("event")
-        if isinstance(dtype, (pl.Categorical, pl.Enum)):
-            column = column.cast(pl.String)
-        elif dtype.is_float():
-            column = column.cast(pl.Int64)
-        number = pl.Series(range(1, len(self.causes) + 1), dtype=pl.Int64)
-        return (
-            column.replace_strict(self.causes, number, default=0, return_dtype=pl.Int64)
-            .fill_null(0)
-            .alias("event")
-        )
 
 
 def make_design(
@@ -324,9 +275,8 @@ def make_design(
         weight_type=weighting,
         weights=weights,
         zero_weight=cells.zero_weight,
-        _data=lazy,
-        _keys={"time": time, "event": event, "entry": entry,
-               "competing": "yes" if competing else None},
+        _source=Source(data=lazy, time=time, event=event, entry=entry, weights=weights,
+                       competing=competing),
         _row_mode=row_mode,
     )  # fmt: skip
 
