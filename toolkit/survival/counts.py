@@ -242,10 +242,14 @@ def _group_packed(
     Hashing one 32-bit number instead of several columns is about three times as fast.
     """
     schema = values.collect_schema()
-    fits = {key: schema[key].is_integer() and schema[key] != pl.UInt64 for key in keys}
-    if not all(fits[key] or schema[key] == pl.Boolean for key in keys):
+    if not all(_is_number(schema[key]) for key in keys):
         return None
-    numbers = {key: pl.col(key).cast(pl.Int64) for key in keys}
+    numbers = {
+        key: (pl.col(key).to_physical() if isinstance(schema[key], pl.Enum) else pl.col(key)).cast(
+            pl.Int64
+        )
+        for key in keys
+    }
     low_high = values.select(
         expr
         for key, number in numbers.items()
@@ -279,9 +283,19 @@ def _group_packed(
     left = pl.col("packed").cast(pl.Int64)
     unpacked = []
     for key, (low, width) in reversed(span.items()):
-        unpacked.append((left % width + low).cast(schema[key]).alias(key))
+        number = left % width + low
+        if isinstance(schema[key], pl.Enum):  # its physical type, before its words
+            number = number.cast(pl.UInt32)
+        unpacked.append(number.cast(schema[key]).alias(key))
         left //= width
     return counted.select(*reversed(unpacked), pl.exclude("packed"))
+
+
+def _is_number(dtype: pl.DataType) -> bool:
+    """Tell whether values of a type are small whole numbers, or stand for them."""
+    if dtype.is_integer():
+        return dtype != pl.UInt64
+    return dtype == pl.Boolean or isinstance(dtype, pl.Enum)
 
 
 def _to_cells(
