@@ -101,56 +101,14 @@ def survival_variance(table: RiskTable, survival: Floats) -> Floats:
     return survival**2 * np.maximum(gone + still, 0.0)
 
 
-def mean_variance(table: RiskTable, survival: Floats, horizon: float) -> Floats:
-    """Return the variance of the area under S up to `horizon` per group, (G,).
-
-    A unit moves the area by ∫ S(u) ∂log S(u) du: S (G - G(entry)) while it is at risk, S times
-    what was fixed at its exit from there on.
-    """
-    parts, cells = influence(table), table.cells
-    out = np.minimum(cells.time.astype(np.float64), horizon)
-    area = _Area(table, survival, 1.0)
-    grown = _Area(table, survival * parts.growth, 0.0)
-    moved = grown.until(cells.group, out)
-    if cells.entry is not None:
-        come = np.minimum(cells.entry.astype(np.float64), horizon)
-        there = area.until(cells.group, out) - area.until(cells.group, come)
-        moved -= grown.until(cells.group, come) + parts.at_entry * there
-    rest = area.until(cells.group, np.full(len(out), horizon)) - area.until(cells.group, out)
-    moved += np.where(cells.time <= horizon, parts.after * rest, 0.0)
-    return add_up(parts.units * moved**2, cells.group, table.n_groups)
-
-
-class _Area:
-    """The integral from 0 of a step function that is `start` before a group's first time."""
-
-    def __init__(self, table: RiskTable, values: Floats, start: float) -> None:
-        self._table, self._values, self._start = table, values, start
-        self._time = table.time.astype(np.float64)
-        width = self._time - before(self._time, table.group, 0.0)
-        self._area = running_sum(before(values, table.group, start) * width, table.group)
-
-    def until(self, group: Ints, time: Floats) -> Floats:
-        """Return the integral from 0 to each time."""
-        row = Steps(self._table.group, self._table.time).last(group, time)
-        past = self._area[row] + self._values[row] * (time - self._time[row])
-        return np.where(row >= self._table.first[group], past, self._start * time)
-
-
 def incidence_variance(table: RiskTable, survival: Floats, incidence: Floats) -> Floats:
     """Return the variance of every F_k at every table row, (R, K)."""
     parts, cells = influence(table), table.cells
-    f, out = incidence, parts.exit_row
-    v, x, after = (column[:, None] for column in (parts.units, parts.at_entry, parts.after))
-    ahead = before(survival, table.group, 1.0)[:, None]  # S(t-)
-    grown = before(parts.growth, table.group, 0.0)[:, None]
-    n = table.n_risk[:, None]
-    drift = running_sum(ahead * table.n_event / n * (grown - 1 / n), table.group)
-    own = (cells.event[:, None] == np.arange(1, f.shape[1] + 1)) * (ahead / n)[out]
+    f = incidence
+    drift, y, fixed = incidence_parts(table, survival, incidence, parts)
     # at risk at t: U = drift(t) + y - x F(t), with x = G and y fixed at entry
     # left:         U = fixed + after F(t)
-    y = x * value_at(f, parts.entry_row) - value_at(drift, parts.entry_row)
-    fixed = drift[out] + y - x * f[out] + own - after * f[out]
+    v, x, after = (column[:, None] for column in (parts.units, parts.at_entry, parts.after))
     gone = (
         _sum_left(table, parts, v * fixed**2)
         + 2 * f * _sum_left(table, parts, v * fixed * after)
@@ -165,6 +123,22 @@ def incidence_variance(table: RiskTable, survival: Floats, incidence: Floats) ->
         still += f**2 * there(v * x**2) + there(v * y**2) - 2 * drift * f * there(v * x)
         still += 2 * drift * there(v * y) - 2 * f * there(v * x * y)
     return np.maximum(gone + still, 0.0)
+
+
+def incidence_parts(
+    table: RiskTable, survival: Floats, incidence: Floats, parts: Influence
+) -> tuple[Floats, Floats, Floats]:
+    """Return the drift of every F_k, (R, K), and what is fixed at entry and exit, (C, K) each."""
+    cells, f, out = table.cells, incidence, parts.exit_row
+    x, after = parts.at_entry[:, None], parts.after[:, None]
+    ahead = before(survival, table.group, 1.0)[:, None]  # S(t-)
+    grown = before(parts.growth, table.group, 0.0)[:, None]
+    n = table.n_risk[:, None]
+    drift = running_sum(ahead * table.n_event / n * (grown - 1 / n), table.group)
+    own = (cells.event[:, None] == np.arange(1, f.shape[1] + 1)) * (ahead / n)[out]
+    y = x * value_at(f, parts.entry_row) - value_at(drift, parts.entry_row)
+    fixed = drift[out] + y - x * f[out] + own - after * f[out]
+    return drift, y, fixed
 
 
 def _sum_left(table: RiskTable, parts: Influence, term: Floats) -> Floats:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import CallError, HorizonError
-from toolkit.survival.jackknife import mean_variance
-from toolkit.survival.segments import running_sum
+from toolkit.survival.influence import survival_influence
+from toolkit.survival.segments import add_up, running_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,5 +51,10 @@ def restricted_mean(
     with np.errstate(divide="ignore", invalid="ignore"):
         term = np.where(stay > 0, ahead**2 * table.events / (table.n_risk * stay), 0.0)
     # `ahead` is 0 from the horizon on
-    variance = mean_variance(table, survival, horizon) if robust else table.per_group(term)
+    if robust:
+        moved = survival_influence(table, survival).area(horizon)
+        cells = table.cells
+        variance = add_up(cells.n_squared * moved**2, cells.group, table.n_groups)
+    else:
+        variance = table.per_group(term)
     return np.where(known, area, np.nan), np.where(known, np.sqrt(variance), np.nan)
