@@ -318,3 +318,15 @@ def test_pictures():
     plain = cif().plot(at_risk=False)
     assert [line.get_label() for line in plain.lines] == ["study", "work"]
     plt.close("all")
+
+
+def test_groups_of_an_enum_come_out_as_themselves():
+    kind = pl.Enum(["work", "none", "benefit"])
+    frame = pl.DataFrame(
+        {"months": [1, 2, 3, 4], "left": [1, 0, 1, 1], "state": ["benefit", "work"] * 2}
+    ).with_columns(pl.col("state").cast(kind))
+    eager = survival.kaplan_meier(frame, time="months", event="left", by="state").tidy()
+    lazy = survival.kaplan_meier(frame.lazy(), time="months", event="left", by="state").tidy()
+    assert eager.equals(lazy)
+    assert eager["state"].dtype == kind
+    assert eager["state"].unique(maintain_order=True).to_list() == ["work", "benefit"]

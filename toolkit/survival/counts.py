@@ -284,9 +284,11 @@ def _group_packed(
     unpacked = []
     for key, (low, width) in reversed(span.items()):
         number = left % width + low
-        if isinstance(schema[key], pl.Enum):  # its physical type, before its words
-            number = number.cast(pl.UInt32)
-        unpacked.append(number.cast(schema[key]).alias(key))
+        kind_of = schema[key]
+        if isinstance(kind_of, pl.Enum):
+            unpacked.append(pl.lit(kind_of.categories.cast(kind_of)).gather(number).alias(key))
+        else:
+            unpacked.append(number.cast(kind_of).alias(key))
         left //= width
     return counted.select(*reversed(unpacked), pl.exclude("packed"))
 
