@@ -1,0 +1,158 @@
+"""Units that vary together: single rows, or clusters of rows, also across groups.
+
+A variance is Σ over units of the square of what the unit's rows move together. Without clusters all
+rows of a cell move the same, so a cell with n of them counts n times; with clusters a piece is what
+one cluster has in one cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from toolkit.survival.influence import BLOCK
+from toolkit.survival.segments import add_up, running_sum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from toolkit.survival.counts import Cells
+    from toolkit.survival.influence import CurveInfluence
+    from toolkit.survival.risk_table import RiskTable
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """M pieces, sorted by unit and cell.
+
+    Attributes
+    ----------
+    unit, cell : (M,) arrays
+        Unit and cell of each piece; without clusters every cell is a piece and a unit.
+    weight : (M,) array
+        What the influence of one unit of weight is multiplied by: the sum of the weights that a
+        cluster has in the cell; without clusters √Σ w² (√n for frequency weights).
+    cluster : str or None
+        The column that tells which rows belong together.
+    count : int
+        How many units vary independently.
+    """
+
+    unit: Ints
+    cell: Ints
+    weight: Floats
+    cluster: str | None
+    count: int
+
+    def of_cells(self, chosen: NDArray[np.bool_]) -> Units:
+        """Return the pieces that lie in the chosen cells, (C,)."""
+        kept = chosen[self.cell]
+        return Units(
+            unit=self.unit[kept], cell=self.cell[kept], weight=self.weight[kept],
+            cluster=self.cluster, count=self.count,
+        )  # fmt: skip
+
+    def blocks(self, width: int) -> Iterator[slice]:
+        """Yield slices of whole units, so that a block of (pieces, width) stays in memory."""
+        size = max(1, BLOCK // max(width, 1))
+        n, first = len(self.unit), 0
+        while first < n:
+            last = min(first + size, n)
+            if last < n:
+                # up to the end of the unit; a unit larger than a block is taken whole
+                last = int(np.searchsorted(self.unit, self.unit[last - 1], side="right"))
+            yield slice(first, last)
+            first = last
+
+    def sums(self, width: int, moved: Callable[[Ints], Floats]) -> Iterator[Floats]:
+        """Yield, block by block, what each unit moves: (units, width).
+
+        `moved` returns the influence of one unit of weight in some cells, (cells, width).
+        """
+        for block in self.blocks(width):
+            one = moved(self.cell[block]) * self.weight[block, None]
+            unit = self.unit[block]
+            start = np.flatnonzero(np.append(True, unit[1:] != unit[:-1]))
+            yield one if len(start) == len(unit) else np.add.reduceat(one, start, axis=0)
+
+    def covariance(self, width: int, moved: Callable[[Ints], Floats]) -> Floats:
+        """Return Σ over units of outer products of what they move, (width, width)."""
+        total = np.zeros((width, width))
+        for sums in self.sums(width, moved):
+            total += sums.T @ sums
+        return total
+
+    def variance(self, width: int, moved: Callable[[Ints], Floats]) -> Floats:
+        """Return Σ over units of squares of what they move, (width,)."""
+        total = np.zeros(width)
+        for sums in self.sums(width, moved):
+            total += np.einsum("ij,ij->j", sums, sums)
+        return total
+
+
+def make_units(cells: Cells, cluster: str | None = None) -> Units:
+    """Return the units of the cells: the cells themselves, or clusters of rows.
+
+    Raises
+    ------
+    toolkit.errors.ToolkitError
+        For a cluster column that is not there or has missing values.
+    """
+    if cluster is None:
+        every = np.arange(len(cells.group))
+        return Units(
+            unit=every, cell=every, weight=np.sqrt(cells.n_squared), cluster=None,
+            count=round(float((cells.n_squared if not cells.weighted else cells.rows).sum())),
+        )  # fmt: skip
+    code = cells.counted_from.cluster_codes(cluster)
+    rows = pl.DataFrame(
+        {"unit": code, "cell": cells.cell_of_row(), "w": cells.counted_from.row_weights()}
+    )
+    pieces = rows.filter(pl.col("cell") >= 0).group_by("unit", "cell").agg(pl.col("w").sum())
+    pieces = pieces.sort("unit", "cell")
+    unit, cell, weight = (pieces[name].to_numpy() for name in ("unit", "cell", "w"))
+    return Units(unit=unit, cell=cell, weight=weight, cluster=cluster, count=len(np.unique(unit)))
+
+
+def clustered_variance(table: RiskTable, moved: CurveInfluence, units: Units) -> Floats:
+    """Return the variance of a curve at every table row, (R,), summed over units within a group.
+
+    The parts `a` of a cluster's influence only change when one of its rows enters or leaves, so the
+    sums over clusters of a_j a_k are running sums of their changes: the cost is that of the pieces,
+    not of pieces times times.
+    """
+    cells = table.cells
+    group, weight = cells.group[units.cell], units.weight[:, None]
+    come = np.maximum(moved.entry_row[units.cell], table.first[group])
+    risk, left = moved.at_risk[units.cell] * weight, moved.left[units.cell] * weight
+    row = np.concatenate([come, moved.exit_row[units.cell]])
+    change = np.concatenate([risk, left - risk])
+    unit = np.tile(group * (int(units.unit.max()) + 1) + units.unit, 2)
+    n_parts = change.shape[1]
+    named = {f"a{j}": change[:, j] for j in range(n_parts)}
+    state = (
+        pl.DataFrame({"unit": unit, "row": row, **named})
+        .group_by("unit", "row")
+        .agg(pl.col(named).sum())
+        .sort("unit", "row")
+        .with_columns(pl.col(named).cum_sum().over("unit"))
+    )
+    now = state.select(named.keys()).to_numpy()
+    new = state.select((pl.col("unit") != pl.col("unit").shift()).fill_null(value=True))
+    past = np.where(new.to_numpy(), 0.0, np.roll(now, 1, axis=0))
+    at = state["row"].to_numpy()
+    variance = np.zeros(len(table.group))
+    for j in range(n_parts):
+        for k in range(j + 1):
+            change_of = now[:, j] * now[:, k] - past[:, j] * past[:, k]
+            square = running_sum(add_up(change_of, at, len(variance)), table.group)
+            variance += (1 if j == k else 2) * square * moved.basis[:, j] * moved.basis[:, k]
+    return np.maximum(variance, 0.0)
