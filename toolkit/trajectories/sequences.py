@@ -11,13 +11,13 @@ import polars as pl
 from toolkit import registers
 from toolkit.errors import (
     CallError,
-    MissingValueError,
     UnknownCodeError,
     nearest,
 )
-from toolkit.frames import as_columns, require_columns, require_rows, rows_where, to_frame
+from toolkit.frames import require_columns, require_rows, to_frame
 from toolkit.trajectories.definition import Definition
 from toolkit.trajectories.sequence_input import from_long, from_wide, months_window
+from toolkit.trajectories.sequence_methods import SequenceMeasures
 
 if TYPE_CHECKING:
     from datetime import date
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sequences:
+class Sequences(SequenceMeasures):
     """A panel of monthly states. Made by `from_sequences`.
 
     Attributes
@@ -75,58 +75,6 @@ class Sequences:
             "pension_age": None,
         }
         return Definition(name=name, **{**fitting, **choices})
-
-    def distribution(
-        self, by: str | Sequence[str] | None = None, *, weights: str | None = None
-    ) -> pl.DataFrame:
-        """Return the share in each state by month.
-
-        Parameters
-        ----------
-        by : str or sequence of str, optional
-            Covariates to group by.
-        weights : str, optional
-            Covariate with weights; `n` and `n_observed` stay unweighted counts.
-
-        Returns
-        -------
-        pl.DataFrame
-            One row a group, month and state, states without anyone included: the group columns,
-            month, state, n, n_observed (with any state), estimate (share of those observed; null
-            when nobody is).
-        """
-        groups = as_columns(by)
-        require_columns(self.covariates, *groups, *([weights] if weights else []))
-        wanted = self.covariates.select(
-            "person", *groups, _w=pl.col(weights).cast(pl.Float64) if weights else pl.lit(1.0)
-        )
-        if wanted["_w"].null_count():
-            _, where = rows_where(wanted, pl.col("_w").is_null())
-            raise MissingValueError(
-                f"Column {weights!r} has missing values", where=where, fix="fill or drop these rows"
-            )
-        rows = self.months.join(wanted, on="person", how="left", maintain_order="left")
-        cells = [*groups, "month"]
-        everyone = rows.group_by(cells).agg(
-            n_observed=pl.col("state").is_not_null().sum().cast(pl.Int64),
-            _total=pl.col("_w").filter(pl.col("state").is_not_null()).sum(),
-        )
-        counts = rows.group_by(*cells, "state").agg(
-            n=pl.len().cast(pl.Int64), _sum=pl.col("_w").sum()
-        )
-        full = everyone.join(self._state_frame(), how="cross")
-        return (
-            full.join(counts, on=[*cells, "state"], how="left", nulls_equal=True)
-            .with_columns(pl.col("n", "_sum").fill_null(0))
-            .with_columns(
-                estimate=pl.when(pl.col("_total") > 0).then(pl.col("_sum") / pl.col("_total"))
-            )
-            .select(*cells, "state", "n", "n_observed", "estimate")
-            .sort(*cells, "state")
-        )
-
-    def _state_frame(self) -> pl.DataFrame:
-        return pl.DataFrame({"state": list(self.states)}, schema={"state": pl.String})
 
 
 def from_sequences(
