@@ -13,10 +13,12 @@ from toolkit.errors import CallError, EmptyCohortError, check_option
 from toolkit.frames import as_columns
 from toolkit.result import Result
 from toolkit.survival.curves import check_times, describe, last_rows, time_series
+from toolkit.survival.influence import incidence_influence
 from toolkit.survival.intervals import ConfType, check_interval, interval
 from toolkit.survival.jackknife import incidence_variance
 from toolkit.survival.risk_table import RiskTable, make_risk_table
 from toolkit.survival.segments import before, running_product, running_sum
+from toolkit.survival.units import Units, clustered_variance, make_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +48,8 @@ class CumulativeIncidence(Result):
         S(t), nobody of whom any cause has happened: 1 - Σ F_k(t).
     conf_level, conf_type
         Of the intervals.
+    units : Units or None
+        What varies independently, where that is asked for by `cluster`.
     """
 
     table: RiskTable = field(repr=False)
@@ -54,6 +58,7 @@ class CumulativeIncidence(Result):
     event_free: Floats = field(repr=False)
     conf_level: float
     conf_type: ConfType
+    units: Units | None = field(default=None, repr=False)
 
     def tidy(self) -> pl.DataFrame:
         """Return a row per group, cause and distinct observed time.
@@ -163,6 +168,7 @@ def cumulative_incidence(
     by: str | Sequence[str] | None = None,
     weights: str | None = None,
     weight_type: Weighting = "frequency",
+    cluster: str | None = None,
     variance: VarianceType = "jackknife",
     conf_level: float = 0.95,
     conf_type: ConfType = "log-log",
@@ -187,6 +193,8 @@ def cumulative_incidence(
     weight_type : {"frequency", "sampling"}
         ``frequency``: a row with weight w is w equal rows. ``sampling``: a row is one unit that
         stands for w (variance Σ w² influence², as R's `survfit` does).
+    cluster : str, optional
+        Column that tells which rows belong together, also across groups (see `kaplan_meier`).
     variance : {"jackknife", "aalen"}
         ``jackknife``: the infinitesimal jackknife (`toolkit.survival.jackknife`), R's `survfit`;
         without left truncation and sampling weights it is the delta method of Dinse and
@@ -236,6 +244,11 @@ def cumulative_incidence(
             "Aalen's variance counts events and cannot use sampling weights",
             fix="leave out variance='aalen'",
         )
+    if variance == "aalen" and cluster is not None:
+        raise CallError(
+            "Aalen's variance counts single events and knows no clusters",
+            fix="leave out variance='aalen'",
+        )
     table = make_risk_table(
         data, time=time, event=event, entry=entry, by=as_columns(by), weights=weights,
         weighting=weight_type, competing=True,
@@ -246,7 +259,17 @@ def cumulative_incidence(
             fix="check its coding: 0 or null is censored, anything else is a cause",
         )
     event_free, incidence = aalen_johansen(table)
-    if variance == "jackknife":
+    units = None
+    if cluster is not None:
+        units = make_units(table.cells, cluster)
+        squared = np.column_stack(
+            [
+                clustered_variance(table, moved, units)
+                for moved in incidence_influence(table, event_free, incidence)
+            ]
+        )
+        how = f"infinitesimal jackknife over {units.count:,} clusters of {cluster}"
+    elif variance == "jackknife":
         squared, how = incidence_variance(table, event_free, incidence), "infinitesimal jackknife"
     else:
         squared, how = aalen_variance(table, event_free, incidence), "Aalen"
@@ -265,6 +288,7 @@ def cumulative_incidence(
         event_free=event_free,
         conf_level=conf_level,
         conf_type=conf_type,
+        units=units,
     )
 
 

@@ -35,7 +35,7 @@ def normal_quantile(conf_level: float) -> float:
 
 
 def interval(
-    p: Floats, std_error: Floats, *, conf_level: float, conf_type: ConfType
+    p: Floats, std_error: Floats, *, conf_level: float, conf_type: ConfType, z: float | None = None
 ) -> tuple[Floats, Floats]:
     """Return the lower and upper bound for probabilities `p`, as R's `survfit` computes them.
 
@@ -43,6 +43,8 @@ def interval(
     ----------
     p, std_error : (R,) arrays
         Estimates and their standard errors on the scale of `p`.
+    z : float, optional
+        Critical value instead of the normal quantile of `conf_level`: that of a band.
 
     Notes
     -----
@@ -55,7 +57,8 @@ def interval(
 
     A bound that its scale cannot give is NaN: ``log-log`` at p = 0 and p = 1, ``log`` at p = 0.
     """
-    z = normal_quantile(conf_level)
+    if z is None:
+        z = normal_quantile(conf_level)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if conf_type == "plain":
             return np.clip(p - z * std_error, 0, 1), np.clip(p + z * std_error, 0, 1)

@@ -12,11 +12,13 @@ import polars as pl
 from toolkit.frames import as_columns
 from toolkit.result import Result
 from toolkit.survival.curves import check_times, describe, last_rows, quantile_of, time_series
+from toolkit.survival.influence import survival_influence
 from toolkit.survival.intervals import ConfType, check_interval, interval, normal_quantile
 from toolkit.survival.jackknife import survival_variance
 from toolkit.survival.restricted_mean import restricted_mean
 from toolkit.survival.risk_table import RiskTable, make_risk_table
 from toolkit.survival.segments import running_product, running_sum
+from toolkit.survival.units import Units, clustered_variance, make_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +44,9 @@ class KaplanMeier(Result):
     conf_level, conf_type
         Of the intervals.
     robust : bool
-        Standard errors are the infinitesimal jackknife's, for sampling weights.
+        Standard errors are the infinitesimal jackknife's, for sampling weights or clusters.
+    units : Units or None
+        What varies independently, where that is asked for by `cluster`.
     """
 
     table: RiskTable = field(repr=False)
@@ -51,6 +55,7 @@ class KaplanMeier(Result):
     conf_level: float
     conf_type: ConfType
     robust: bool = False
+    units: Units | None = field(default=None, repr=False)
 
     def tidy(self) -> pl.DataFrame:
         """Return a row per group and distinct observed time.
@@ -128,10 +133,11 @@ class KaplanMeier(Result):
         -----
         With A(t) the area from t to the horizon, the variance is Σ A(t)² d / (n (n - d)) over the
         event times up to the horizon (Klein and Moeschberger 2003, eq. 4.5.2); with sampling
-        weights it is the infinitesimal jackknife's.
+        weights or clusters it is the infinitesimal jackknife's.
         """
         table = self.table
-        area, std_error = restricted_mean(table, self.survival, horizon, robust=self.robust)
+        units = self.units or (make_units(table.cells) if self.robust else None)
+        area, std_error = restricted_mean(table, self.survival, horizon, units=units)
         half = normal_quantile(self.conf_level) * std_error
         numbers = {"estimate": area, "std_error": std_error,
                    "conf_low": area - half, "conf_high": area + half}  # fmt: skip
@@ -191,6 +197,7 @@ def kaplan_meier(
     by: str | Sequence[str] | None = None,
     weights: str | None = None,
     weight_type: Weighting = "frequency",
+    cluster: str | None = None,
     conf_level: float = 0.95,
     conf_type: ConfType = "log-log",
 ) -> KaplanMeier:
@@ -214,6 +221,10 @@ def kaplan_meier(
         ``frequency``: a row with weight w is w equal rows (Greenwood's variance on weighted
         counts, also for fractions). ``sampling``: a row is one unit that stands for w
         (the robust variance of the infinitesimal jackknife, Σ w² influence²).
+    cluster : str, optional
+        Column that tells which rows belong together (a person, a municipality), also across
+        groups: the variance is that of the sums of their influences, as in R's
+        `survfit(cluster=)`.
     conf_level : float
     conf_type : {"log-log", "log", "plain"}
         Scale of the intervals, see `toolkit.survival.intervals.interval`.
@@ -261,8 +272,13 @@ def kaplan_meier(
         weighting=weight_type,
     )  # fmt: skip
     survival, greenwood = product_limit(table.n_risk, table.events, table.group)
-    robust = table.cells.weighted and weight_type == "sampling"
-    if robust:
+    robust = cluster is not None or (table.cells.weighted and weight_type == "sampling")
+    units = None
+    if cluster is not None:
+        units = make_units(table.cells, cluster)
+        variance = clustered_variance(table, survival_influence(table, survival), units)
+        how = f"infinitesimal jackknife over {units.count:,} clusters of {cluster}"
+    elif robust:
         variance = survival_variance(table, survival)
         how = "infinitesimal jackknife (sampling weights)"
     else:
@@ -283,6 +299,7 @@ def kaplan_meier(
         conf_level=conf_level,
         conf_type=conf_type,
         robust=robust,
+        units=units,
     )
 
 

@@ -8,25 +8,26 @@ import numpy as np
 
 from toolkit.errors import CallError, HorizonError
 from toolkit.survival.influence import survival_influence
-from toolkit.survival.segments import add_up, running_sum
+from toolkit.survival.segments import running_sum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from toolkit.survival.risk_table import RiskTable
+    from toolkit.survival.units import Units
 
     Floats = NDArray[np.float64]
 
 
 def restricted_mean(
-    table: RiskTable, survival: Floats, horizon: float, *, robust: bool = False
+    table: RiskTable, survival: Floats, horizon: float, *, units: Units | None = None
 ) -> tuple[Floats, Floats]:
     """Return the area under S from 0 to `horizon` and its standard error, both (G,).
 
     NaN for groups not observed up to the horizon. The variance is Σ A(t)² d / (n (n - d)) over
     the event times t before the horizon, with A(t) the area from t to the horizon (Klein and
     Moeschberger 2003, eq. 4.5.2); a time at which the curve falls to 0 has A = 0 and adds nothing.
-    With `robust` it is the infinitesimal jackknife's.
+    With `units` it is the infinitesimal jackknife's, summed over them.
     """
     try:
         usable = bool(np.isfinite(horizon)) and horizon > 0
@@ -51,10 +52,9 @@ def restricted_mean(
     with np.errstate(divide="ignore", invalid="ignore"):
         term = np.where(stay > 0, ahead**2 * table.events / (table.n_risk * stay), 0.0)
     # `ahead` is 0 from the horizon on
-    if robust:
+    if units is not None:
         moved = survival_influence(table, survival).area(horizon)
-        cells = table.cells
-        variance = add_up(cells.n_squared * moved**2, cells.group, table.n_groups)
+        variance = units.group_variance(moved, table.cells)
     else:
         variance = table.per_group(term)
     return np.where(known, area, np.nan), np.where(known, np.sqrt(variance), np.nan)

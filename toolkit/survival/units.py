@@ -83,6 +83,15 @@ class Units:
             start = np.flatnonzero(np.append(True, unit[1:] != unit[:-1]))
             yield one if len(start) == len(unit) else np.add.reduceat(one, start, axis=0)
 
+    def group_variance(self, moved: Floats, cells: Cells) -> Floats:
+        """Return Σ over units within each group of squares, (G,), of cells' influences, (C,)."""
+        one, group = moved[self.cell] * self.weight, cells.group[self.cell]
+        # pieces are sorted by unit and cell, so within a unit by group
+        new = (self.unit[1:] != self.unit[:-1]) | (group[1:] != group[:-1])
+        start = np.flatnonzero(np.append(True, new))
+        sums = np.add.reduceat(one, start)
+        return add_up(sums**2, group[start], cells.groups.height)
+
     def covariance(self, width: int, moved: Callable[[Ints], Floats]) -> Floats:
         """Return Σ over units of outer products of what they move, (width, width)."""
         total = np.zeros((width, width))
