@@ -1,0 +1,267 @@
+"""The partial likelihood by Efron and Breslow, its score and information, on counted cells.
+
+No sum of squares is kept per event time. With dΛ(t) the increment of the baseline hazard (a sum
+over the deaths of t), A the hazard a cell lives through and Ω = n r A,
+
+    information = Σ_cells Ω (x - m)(x - m)' - Σ_t Σ_j w̄ x̄_j x̄_j'
+    score       = Σ_cells (events - Ω)(x - m)
+
+so that an evaluation is one pass over the cells, one over the patterns, and work on T rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from toolkit.survival.cox.ties import TieSums, breslow_sums, efron_sums
+from toolkit.survival.segments import add_up
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from toolkit.survival.cox.risk_sets import RiskSets
+    from toolkit.survival.design import Design
+
+    Floats = NDArray[np.float64]
+
+Ties = Literal["efron", "breslow", "exact"]
+TIES = ("efron", "breslow", "exact")
+
+#: Patterns a block of the product X'ΩX: fits the cache, and one thread of BLAS.
+_BLOCK = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """Everything the model knows of one value of the coefficients.
+
+    P patterns, C cells, T event times, p terms. Risks are relative to a unit with mean covariates
+    and mean offset (`centre`, `offset_centre`), which keeps exp() in range.
+
+    Attributes
+    ----------
+    risk : (P,) array
+        r = exp((x - centre)'b + offset - offset_centre).
+    at_risk, dying : (T,) arrays
+        Σ n r over those at risk, and over those who have the event.
+    at_risk_x, dying_x : (T, p) arrays
+        Σ n r (x - centre) over the same.
+    sums : TieSums
+    hazard, own_hazard : (T,) arrays
+        dΛ(t) of a unit of risk 1, and of one that has the event at t itself (Efron: less).
+    exposure : (C,) array
+        A: the hazard that a unit of risk 1 lives through in the cell.
+    loglik : float
+    score : (p,) array
+    information : (p, p) array
+    """
+
+    design: Design = field(repr=False)
+    risk_sets: RiskSets = field(repr=False)
+    ties: Ties
+    coefficients: Floats
+    centre: Floats
+    offset_centre: float
+    risk: Floats = field(repr=False)
+    at_risk: Floats = field(repr=False)
+    dying: Floats = field(repr=False)
+    at_risk_x: Floats = field(repr=False)
+    dying_x: Floats = field(repr=False)
+    sums: TieSums = field(repr=False)
+    hazard: Floats = field(repr=False)
+    own_hazard: Floats = field(repr=False)
+    exposure: Floats = field(repr=False)
+    loglik: float
+    score: Floats
+    information: Floats
+
+    @property
+    def mean_weight(self) -> Floats:
+        """Mean weight w̄ of the events of each time, (T,)."""
+        weight: Floats = self.risk_sets.weight / self.risk_sets.deaths
+        return weight
+
+    @property
+    def scale(self) -> float:
+        """Risk of the unit at the centre relative to one with x = 0 and no offset."""
+        return float(np.exp(self.centre @ self.coefficients + self.offset_centre))
+
+    def means(self) -> Means:
+        """Return the mean covariates of the risk sets, and what they add up to."""
+        return means_of(
+            self.sums, self.risk_sets.deaths, self.mean_weight, self.at_risk,
+            self.at_risk_x, self.dying, self.dying_x, efron=self.ties == "efron",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """Mean covariates x̄_j of the risk sets at each event time, (T, p), less the centre.
+
+    Attributes
+    ----------
+    own : Σ_j x̄_j / d, what an event's covariates are compared with
+    pull : w̄ Σ_j x̄_j / S_j, that is ∫ x̄ dΛ of the time
+    own_pull : w̄ Σ_j (1 - j/d) x̄_j / S_j, for a unit that has the event at that time
+    square : (p, p) array, Σ_t Σ_j w̄ x̄_j x̄_j', weighted by `factor` where one is asked for
+    """
+
+    own: Floats
+    pull: Floats
+    own_pull: Floats
+    mean: Floats = field(repr=False)
+    drift: Floats = field(repr=False)
+    sums: TieSums = field(repr=False)
+    deaths: Floats = field(repr=False)
+    mean_weight: Floats = field(repr=False)
+
+    def square(self, factor: Floats | None = None) -> Floats:
+        """Return Σ_t factor w̄ Σ_j x̄_j x̄_j', (p, p); factor 1 unless given."""
+        w = self.mean_weight if factor is None else self.mean_weight * factor
+        mixed = (self.mean * (w * self.sums.first)[:, None]).T @ self.drift
+        out: Floats = (
+            (self.mean * (w * self.deaths)[:, None]).T @ self.mean
+            + mixed + mixed.T
+            + (self.drift * (w * self.sums.second)[:, None]).T @ self.drift
+        )  # fmt: skip
+        return out
+
+
+def means_of(
+    sums: TieSums, deaths: Floats, mean_weight: Floats, at_risk: Floats, at_risk_x: Floats,
+    dying: Floats, dying_x: Floats, *, efron: bool,
+) -> Means:  # fmt: skip
+    """Return the means of the risk sets.
+
+    With m the mean of the dying and c = Σ_risk r (x - m), the j-th mean is m + c / S_j.
+    Breslow's is the mean of all at risk, so c = 0.
+    """
+    if efron:
+        mean = dying_x / np.where(dying > 0, dying, 1.0)[:, None]
+        drift = at_risk_x - mean * at_risk[:, None]
+    else:
+        mean = at_risk_x / at_risk[:, None]
+        drift = np.zeros_like(mean)
+    w = mean_weight[:, None]
+    return Means(
+        own=mean + drift * (sums.first / deaths)[:, None],
+        pull=w * (mean * sums.first[:, None] + drift * sums.second[:, None]),
+        own_pull=w * (mean * sums.own_first[:, None] + drift * sums.own_second[:, None]),
+        mean=mean,
+        drift=drift,
+        sums=sums,
+        deaths=deaths,
+        mean_weight=mean_weight,
+    )
+
+
+class PartialLikelihood:
+    """Evaluates the likelihood of a design; `ties` is "efron" or "breslow"."""
+
+    def __init__(self, design: Design, risk_sets: RiskSets, ties: Ties) -> None:
+        self.design, self.risk_sets, self.ties = design, risk_sets, ties
+        per_pattern = add_up(design.n, design.pattern, len(design.x))
+        self.pattern_weight: Floats = per_pattern
+        self.centre: Floats = per_pattern @ design.x / per_pattern.sum()
+        self.offset_centre = float(per_pattern @ design.offset / per_pattern.sum())
+        self.events: Floats = add_up(design.n * risk_sets.event, design.pattern, len(design.x))
+        self._everyone = np.ones(len(design.pattern), dtype=bool)
+
+    def __call__(self, coefficients: Floats) -> tuple[float, Floats, Floats]:
+        """Return log-likelihood, score and information, as `maximise` asks for them."""
+        fitted = self.evaluate(coefficients)
+        return fitted.loglik, fitted.score, fitted.information
+
+    def linear_predictor(self, coefficients: Floats) -> Floats:
+        """Return (x - centre)'b + offset - offset_centre, (P,)."""
+        eta: Floats = (
+            self.design.x @ coefficients - self.centre @ coefficients
+            + self.design.offset - self.offset_centre
+        )  # fmt: skip
+        return eta
+
+    def evaluate(self, coefficients: Floats) -> Fitted:
+        """Return everything the model knows at these coefficients."""
+        from toolkit.survival.cox.kernels import add_up_patterns
+
+        design, sets = self.design, self.risk_sets
+        eta = self.linear_predictor(coefficients)
+        risk = np.exp(eta)
+        at_risk, at_risk_x = self._at_risk(risk)
+        dying, dying_x = self._sums(risk, sets.last, sets.event)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            sums = (
+                efron_sums(at_risk, dying, sets.deaths)
+                if self.ties == "efron"
+                else breslow_sums(at_risk, sets.deaths)
+            )
+            mean_weight = sets.weight / sets.deaths
+            hazard, own = mean_weight * sums.first, mean_weight * sums.own_first
+            exposure = exposure_of(sets, hazard, own)
+            expected = np.zeros(len(design.x))
+            residual = np.zeros(len(design.x))
+            add_up_patterns(
+                design.pattern, design.n, exposure, sets.event, risk, expected, residual
+            )
+            means = means_of(
+                sums, sets.deaths, mean_weight, at_risk, at_risk_x, dying, dying_x,
+                efron=self.ties == "efron",
+            )  # fmt: skip
+            loglik = float(self.events @ eta - mean_weight @ sums.log)
+            score = residual @ design.x - residual.sum() * self.centre
+            information = self.square(expected) - means.square()
+        return Fitted(
+            design=design, risk_sets=sets, ties=self.ties, coefficients=coefficients,
+            centre=self.centre, offset_centre=self.offset_centre, risk=risk, at_risk=at_risk,
+            dying=dying, at_risk_x=at_risk_x, dying_x=dying_x, sums=sums, hazard=hazard,
+            own_hazard=own, exposure=exposure, loglik=loglik, score=score,
+            information=(information + information.T) / 2,
+        )  # fmt: skip
+
+    def square(self, weight: Floats) -> Floats:
+        """Return Σ weight (x - centre)(x - centre)' over patterns, (p, p); weights ≥ 0."""
+        x = self.design.x
+        total = np.zeros((x.shape[1], x.shape[1]))
+        root = np.sqrt(weight)
+        for low in range(0, len(x), _BLOCK):
+            block = (x[low : low + _BLOCK] - self.centre) * root[low : low + _BLOCK, None]
+            total += block.T @ block
+        return total
+
+    def _at_risk(self, risk: Floats) -> tuple[Floats, Floats]:
+        sets = self.risk_sets
+        sums, moments = self._sums(risk, sets.last, self._everyone)
+        if sets.before is None:
+            return sets.at_risk(sums, None), sets.at_risk(moments, None)
+        early, early_moments = self._sums(risk, sets.before, self._everyone)
+        return sets.at_risk(sums, early), sets.at_risk(moments, early_moments)
+
+    def _sums(
+        self, risk: Floats, place: NDArray[Any], chosen: NDArray[np.bool_]
+    ) -> tuple[Floats, Floats]:
+        from toolkit.survival.cox.kernels import add_risk
+
+        design = self.design
+        sums = np.zeros(len(self.risk_sets))
+        moments = np.zeros((len(sums), design.x.shape[1]))
+        add_risk(
+            design.x, self.centre, risk, design.pattern, design.n, place, chosen, sums, moments
+        )
+        return sums, moments
+
+
+def exposure_of(risk_sets: RiskSets, hazard: Floats, own: Floats) -> Floats:
+    """Return the hazard that a unit of risk 1 lives through in each cell, (C,).
+
+    Parameters
+    ----------
+    hazard, own : (T,) arrays
+        Increment at each time, and that of a unit with the event at that time.
+    """
+    total = risk_sets.over_interval(risk_sets.cumulated(hazard), slice(None))
+    at = risk_sets.last[risk_sets.event]
+    total[risk_sets.event] += (own - hazard)[at]
+    return total

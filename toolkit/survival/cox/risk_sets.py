@@ -1,0 +1,148 @@
+"""Who is at risk when: each cell's first and last event time, on one axis of all strata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.errors import EmptyCohortError
+from toolkit.survival.segments import Steps, add_up, running_sum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from toolkit.survival.design import Design
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiskSets:
+    """The T distinct event times of all strata, and where each of the C cells stands on them.
+
+    A cell is at risk at the event times ``before < t <= last`` of its stratum (row numbers of the
+    axis). So a sum over those at risk is a running sum from the end of the stratum backwards over
+    the cells by `last`, less the same over the cells by `before`; nothing of size (T, C) exists.
+
+    Attributes
+    ----------
+    stratum, time : (T,) arrays
+        The axis, sorted by both.
+    first : (T,) array
+        Row at which the stratum of each event time starts.
+    deaths : (T,) array
+        Events d: units that weigh 1 each (frequency weights are counted out).
+    weight : (T,) array
+        Sum of the weights of the events; equal to `deaths` unless weights are sampling weights.
+    last : (C,) array
+        Last event time at or before the end of the cell; -1 when it is never at risk at one.
+    before : (C,) array or None
+        Last event time at or before the cell's entry; -1 when there is none in its stratum.
+        None without left truncation.
+    event : (C,) array of bool
+        The cell's units have the event, at time `last`.
+    """
+
+    stratum: Ints
+    time: NDArray[Any]
+    first: Ints
+    deaths: Floats
+    weight: Floats
+    last: Ints
+    before: Ints | None
+    event: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """Return T."""
+        return len(self.time)
+
+    def cumulated(self, values: Floats) -> Floats:
+        """Return running sums over the event times of a stratum, (T,) or (T, K)."""
+        return running_sum(values, self.stratum)
+
+    def at_risk(self, by_last: Floats, by_before: Floats | None) -> Floats:
+        """Return what those at risk add up to, from sums by `last` and by `before`.
+
+        With left truncation the running sums are taken in extended precision: a risk set may be
+        a small difference of large sums.
+        """
+        if by_before is None:
+            return running_sum(by_last, self.stratum, reverse=True)
+        net = (by_last - by_before).astype(np.longdouble)
+        total: Floats = running_sum_long(net, self.first).astype(np.float64)
+        return total
+
+    def over_interval(self, cumulative: Floats, cell: NDArray[np.bool_] | slice) -> Floats:
+        """Return what a running sum over event times gains while each cell is at risk, (C, …)."""
+        last = self.last[cell]
+        gained = cumulative[last]  # cells never at risk read row -1, and are put to 0
+        if self.before is not None:
+            before = self.before[cell]
+            gained = gained - np.where(_as(before >= 0, gained), cumulative[before], 0.0)
+        gained[last < 0] = 0.0
+        return gained
+
+
+def _as(mask: NDArray[np.bool_], like: Floats) -> NDArray[np.bool_]:
+    return mask.reshape(-1, *([1] * (like.ndim - 1)))
+
+
+def running_sum_long(values: NDArray[np.longdouble], first: Ints) -> NDArray[np.longdouble]:
+    """Return sums from the end of each stratum backwards; `first` is the stratum's first row."""
+    total = np.cumsum(values[::-1], axis=0)[::-1]
+    end = np.searchsorted(first, first, side="right")  # first row of the next stratum
+    padded = np.concatenate([total, np.zeros((1, *values.shape[1:]), dtype=np.longdouble)])
+    out: NDArray[np.longdouble] = total - padded[end]
+    return out
+
+
+def make_risk_sets(design: Design) -> RiskSets:
+    """Lay the cells of a design out on the axis of its event times.
+
+    Raises
+    ------
+    toolkit.errors.EmptyCohortError
+        When there is no event.
+    """
+    stratum = design.stratum[design.pattern]
+    event = design.event > 0
+    if not event.any():
+        raise EmptyCohortError(
+            "There is no event, so nothing can be estimated",
+            where=f"{design.n_rows:,} rows, all censored",
+            fix="check the coding of the event (1 = happened) and the window",
+        )
+    axis_stratum, axis_time = _axis(stratum[event], design.time[event])
+    steps = Steps(axis_stratum, axis_time)
+    start = np.searchsorted(axis_stratum, np.arange(design.strata.height))
+    last = steps.last(stratum, design.time)
+    last = np.where(last >= start[stratum], last, -1)
+    before = None
+    if design.entry is not None and (design.entry > 0).any():
+        before = steps.last(stratum, design.entry)
+        before = np.where(before >= start[stratum], before, -1)
+        last = np.where(last > before, last, -1)
+        before = np.where(last >= 0, before, -1)
+    units = design.rows if design.sampling else design.n
+    length = len(axis_time)
+    return RiskSets(
+        stratum=axis_stratum,
+        time=axis_time,
+        first=start[axis_stratum],
+        deaths=add_up(units[event], last[event], length),
+        weight=add_up(design.n[event], last[event], length),
+        last=last,
+        before=before,
+        event=event,
+    )
+
+
+def _axis(stratum: Ints, time: NDArray[Any]) -> tuple[Ints, NDArray[Any]]:
+    order = np.lexsort((time, stratum))
+    stratum, time = stratum[order], time[order]
+    new = np.ones(len(time), dtype=bool)
+    new[1:] = (stratum[1:] != stratum[:-1]) | (time[1:] != time[:-1])
+    return stratum[new], time[new]
