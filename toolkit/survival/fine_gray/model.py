@@ -1,0 +1,217 @@
+"""The fitted model: coefficients, baseline, predicted incidence, residuals and influence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+
+from toolkit.errors import UnknownCodeError, check_option
+from toolkit.frames import require_columns, require_no_nulls, to_frame
+from toolkit.survival.curves import check_times, time_series
+from toolkit.survival.fine_gray.influence import martingale_residuals, score_residuals
+from toolkit.survival.fine_gray.predict import cumulative_hazard, hazard_errors
+from toolkit.survival.intervals import normal_quantile
+from toolkit.survival.regression import Regression
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from toolkit.survival.fine_gray.influence import Parts
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+ResidualType = Literal["score", "martingale", "schoenfeld"]
+RESIDUALS = ("score", "martingale", "schoenfeld")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineGrayModel(Regression):
+    """Proportional hazards of the subdistribution of a cause; made by `fine_gray`.
+
+    A coefficient says how the incidence of the cause moves, all causes at work: F(t | x) is
+    1 - exp(-Λ(t) exp(x β)). It is no rate among those still at risk; see `cause_specific` for that.
+
+    Attributes
+    ----------
+    cause
+        The cause, as in the data.
+    means : (p,) array
+        Of the covariates; the calculations are on centred ones.
+    exact : bool or None
+        Form of the estimated censoring distribution's part in the variance (None: left out).
+    cluster : str or None
+    """
+
+    cause: Any
+    means: Floats = field(repr=False)
+    exact: bool | None = field(repr=False)
+    cluster: str | None
+    cell_influence: Floats = field(repr=False)
+    parts: Parts = field(repr=False)
+
+    def glance(self) -> pl.DataFrame:
+        """Return one row: numbers of rows and events, pseudo-likelihood, a test of all terms.
+
+        The likelihood is a pseudo-likelihood: `statistic` is Wald's, with the variance in use.
+        """
+        from scipy.special import chdtrc
+
+        b, df = self.coefficients, len(self.terms)
+        wald = float(b @ np.linalg.solve(self.vcov, b)) if df else 0.0
+        fit = self._fit_columns()
+        for name in ("aic", "bic"):  # of a pseudo-likelihood they mean nothing
+            fit.pop(name)
+        return pl.DataFrame(
+            fit
+            | {
+                "statistic": wald,
+                "p_value": float(chdtrc(df, wald)) if df else None,
+                "n_competing": self.meta["n_competing"],
+                "n_censor": self.meta["n_censor"],
+                "ties": self.meta["ties"],
+                "conf_level": self.conf_level,
+            }
+        )
+
+    def baseline(self) -> pl.DataFrame:
+        """Return the cumulative subdistribution hazard where all terms and the offset are 0.
+
+        Columns: the strata, `time, n_event, estimate`; a row per event time of the cause.
+        """
+        sets = self.parts.sets
+        value, _ = cumulative_hazard(self.parts, sets.stratum, sets.time.astype(np.float64))
+        count = sets.n_event if self.design.sampling else np.rint(sets.n_event).astype(np.int64)
+        return pl.DataFrame(
+            {
+                **self._strata(sets.stratum),
+                "time": sets.time,
+                "n_event": count,
+                "estimate": value * np.exp(-self.means @ self.coefficients),
+            }
+        )
+
+    def predict_incidence(
+        self, new: Any, times: float | Sequence[float] | None = None
+    ) -> pl.DataFrame:
+        """Predict the probability of the cause by each time, for the covariates of each row.
+
+        Parameters
+        ----------
+        new : frame
+            The variables of the formula, the strata and the offset, if the model has them.
+        times : float or sequence of float, optional
+            None: all event times of the cause; with many rows and many times this is slow.
+
+        Returns
+        -------
+        DataFrame
+            `row` (of `new`), `time, estimate, std_error, conf_low, conf_high`. Null past the
+            largest time in the row's stratum. Intervals are normal on the scale of log Λ.
+
+        Notes
+        -----
+        Standard errors are those of influence functions, see `toolkit.survival.fine_gray.predict`:
+        they count the estimated baseline, coefficients and censoring distribution together, are
+        robust whatever the `robust` of the coefficients, and by `cluster` if the model has one.
+        """
+        frame = to_frame(new)
+        x, offset, stratum = self._read(frame)
+        asked = (
+            np.unique(self.parts.sets.time).astype(float) if times is None else check_times(times)
+        )
+        value, error = hazard_errors(
+            self.parts, self.cell_influence, x=x - self.means, offset=offset, stratum=stratum,
+            times=asked, cluster=self.cluster, exact=self.exact,
+        )  # fmt: skip
+        seen = self._last_times()[stratum][:, None] >= asked
+        half = normal_quantile(self.conf_level) * error
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(value > 0, np.exp(half / value), 1.0)
+        left = np.exp(-value)
+        columns = {
+            "estimate": -np.expm1(-value),
+            "std_error": left * error,
+            "conf_low": -np.expm1(-value / ratio),
+            "conf_high": -np.expm1(-value * ratio),
+        }
+        return pl.DataFrame(
+            {
+                "row": np.repeat(np.arange(frame.height), len(asked)),
+                "time": time_series(np.tile(asked, frame.height)),
+                **{
+                    name: pl.Series(np.where(seen, values, np.nan).ravel()).fill_nan(None)
+                    for name, values in columns.items()
+                },
+            }
+        )
+
+    def influence(self) -> Floats:
+        """Return what each row of the data moves the coefficients by, its weight included, (N, p).
+
+        With ``variance="jackknife"`` this is the derivative of the estimate to the row's weight,
+        times the weight, and the sum of its outer products is `vcov` (without clusters).
+        """
+        rows = self.design.to_rows(self.cell_influence)
+        return rows * self.design.row_weights()[:, None]
+
+    def residuals(self, kind: ResidualType = "score") -> Floats:
+        """Return residuals.
+
+        Parameters
+        ----------
+        kind : {"score", "martingale", "schoenfeld"}
+            ``score`` (N, p): each row's part in the score, for unit weight, the weights of those
+            who left by another cause taken as known. ``martingale`` (N,): events of the cause less
+            those expected. ``schoenfeld`` (M, p): per event time (in the order of `baseline()`)
+            the covariates of the events less those expected, summed.
+        """
+        check_option("kind", kind, RESIDUALS)
+        parts = self.parts
+        if kind == "score":
+            return self.design.to_rows(score_residuals(parts))
+        if kind == "martingale":
+            return self.design.to_rows(martingale_residuals(parts)[:, None])[:, 0]
+        events = np.asarray(parts.sets.events @ parts.x)
+        return events - parts.at.expected
+
+    def _read(self, frame: pl.DataFrame) -> tuple[Floats, Floats, Ints]:
+        """Return the matrix, offset and stratum number of new rows."""
+        design = self.design
+        x = design.covariates.matrix(frame, where="the new data")
+        offset = np.zeros(frame.height)
+        name = self.meta["offset"]
+        if name is not None:
+            require_columns(frame, name, where="the new data")
+            require_no_nulls(frame, name)
+            offset = frame[name].cast(pl.Float64).to_numpy()
+        layers = [column for column in design.strata.columns if column]
+        stratum = np.zeros(frame.height, dtype=np.int64)
+        if layers:
+            require_columns(frame, *layers, where="the new data")
+            asked = frame.select(pl.col(n).cast(design.strata.schema[n]) for n in layers)
+            known = design.strata.with_row_index("\0row")
+            found = asked.join(known, on=layers, how="left", maintain_order="left")["\0row"]
+            if found.null_count():
+                raise UnknownCodeError(
+                    f"{found.null_count():,} rows of the new data are of a stratum that the model "
+                    "was not fitted on",
+                    where=", ".join(layers),
+                    fix="ask for strata in the data",
+                )
+            stratum = found.to_numpy().astype(np.int64)
+        return x, offset, stratum
+
+    def _strata(self, stratum: Ints) -> dict[str, pl.Series]:
+        return {n: self.design.strata[n].gather(stratum) for n in self.design.strata.columns if n}
+
+    def _last_times(self) -> Floats:
+        """Return the largest time in each stratum, (S,)."""
+        out = np.zeros(self.design.strata.height)
+        np.maximum.at(out, self.design.stratum[self.design.pattern], self.design.time)
+        return out
