@@ -260,9 +260,10 @@ def maximise(
 
 
 def _direction(information: Floats, score: Floats) -> Floats:
-    scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
+    # sizes, also where the likelihood bends upwards: a ridge then turns the step uphill
+    scale = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-300))
     unit = information / np.outer(scale, scale)
-    for ridge in (0.0, 1e-10, 1e-6, 1e-3, 1e-1, 1.0, 10.0):
+    for ridge in (0.0, 1e-10, 1e-6, 1e-3, 1e-1, 1.0, 2.0, 10.0, 100.0):
         try:
             factor = np.linalg.cholesky(unit + ridge * np.eye(len(unit)))
         except np.linalg.LinAlgError:
@@ -279,7 +280,7 @@ def _check_runaway(
     if spread is None or not len(point):
         return
     far = np.abs(point) * spread
-    known = np.diag(information) / np.maximum(spread, 1e-300) ** 2
+    known = np.diag(information) / np.maximum(spread, 1e-100) ** 2
     gone = (far > _RUNAWAY) & (known < 1e-4)
     if gone.any():
         name = names[int(np.argmax(np.where(gone, far, 0)))]
