@@ -1,0 +1,294 @@
+"""Moves between states, followed month by month: transition and occupation probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from toolkit.errors import CallError, NegativeTimeError, check_option
+from toolkit.result import Result
+from toolkit.survival.multi_state.chain import Chain, VarianceType, follow
+from toolkit.survival.multi_state.curves import StateProbabilities
+from toolkit.survival.multi_state.history import History, Moves, count_moves
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from toolkit.survival.intervals import ConfType
+    from toolkit.survival.multi_state.groups import Groups
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The frame of spells and the names of its columns, for models with covariates."""
+
+    data: Any = field(repr=False)
+    person: str
+    start: str
+    stop: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiState(Result):
+    """Counts of moves between S states in G groups; made by `multi_state`.
+
+    Attributes
+    ----------
+    states : Series
+        The S states.
+    groups : Groups
+        Spells by group.
+    moves : tuple of Moves
+        The count tables, one a group.
+    variance : {"jackknife", "greenwood", "aalen"}
+    conf_level, conf_type
+        Of the intervals.
+    source : Source
+        The data.
+    """
+
+    states: pl.Series
+    groups: Groups = field(repr=False)
+    moves: tuple[Moves, ...] = field(repr=False)
+    variance: VarianceType
+    conf_level: float
+    conf_type: ConfType
+    source: Source = field(repr=False)
+
+    def tidy(self) -> pl.DataFrame:
+        """Return the occupation probabilities: a row per group, state and time."""
+        return self._occupied.tidy()
+
+    def occupation(
+        self, p0: Mapping[Any, float] | None = None, *, start: float | None = None
+    ) -> StateProbabilities:
+        """Return the probability of being in each state at each time.
+
+        Parameters
+        ----------
+        p0 : mapping, optional
+            From a state to its probability at the start, taken as known. Without it the weighted
+            shares of those observed at the start, with their sampling error.
+        start : float, optional
+            Follow from this time on. Without it from where the first is observed, with the shares
+            of those at risk at the first move, as R's `survfit` takes them.
+
+        Notes
+        -----
+        p(t) = p(0) ∏ (I + dA). Unlike transition probabilities this needs no Markov assumption
+        when nobody enters late and censoring has nothing to do with the states (Datta and Satten
+        2001).
+        """
+        begin = None if p0 is None else self._begin(p0)
+        chains = [
+            follow(history, moves, start=start, begin=begin, variance=self.variance)
+            for history, moves in zip(self.groups.histories, self.moves, strict=True)
+        ]
+        return self._curves(
+            chains, self.groups.labels, column="state",
+            estimand="P(state at t)", method="Aalen-Johansen",
+        )  # fmt: skip
+
+    def probabilities(self, start: float = 0) -> StateProbabilities:
+        """Return the transition probabilities P(s, t) for s = `start` and every later time.
+
+        A chain for every state of origin: the probability of each state at t of those in it at s.
+
+        Notes
+        -----
+        P(s, t) = ∏ (I + dA(u)) over s < u ≤ t (Aalen and Johansen 1978). For s after everyone has
+        begun this assumes that the process is Markov: see `markov_test` and `landmark`.
+        """
+        _check_start(start)
+        chains = [
+            follow(history, moves, start=start, begin=unit, variance=self.variance)
+            for history, moves in zip(self.groups.histories, self.moves, strict=True)
+            for unit in np.eye(len(self.states))
+        ]
+        return self._curves(
+            chains, self._with_origin(range(len(self.states))), column="to",
+            estimand=f"P(state at t | state at {start:g})", method="Aalen-Johansen",
+        )  # fmt: skip
+
+    def landmark(self, at: float, *, states: Sequence[Any] | None = None) -> StateProbabilities:
+        """Return transition probabilities from those who are seen in a state at a landmark.
+
+        Parameters
+        ----------
+        at : float
+            The landmark s.
+        states : sequence, optional
+            States of origin; without it all in which somebody is seen at s in every group.
+
+        Notes
+        -----
+        Only the persons observed in the state at s are followed, in an occupation estimate of
+        their own: right also where the process is not Markov, at the price of precision (Putter
+        and Spitoni 2018). Persons who enter observation after s do not count.
+        """
+        _check_start(at)
+        seen = [
+            seen_at(history, at) for history in self.groups.histories
+        ]
+        there = np.stack([np.bincount(state[state >= 0], minlength=len(self.states))
+                          for state in seen])  # fmt: skip
+        if states is None:
+            origins = np.flatnonzero((there > 0).all(axis=0))
+        else:
+            origins = np.array([self._number(state) for state in states], dtype=np.int64)
+        if not len(origins) or not (there[:, origins] > 0).all():
+            raise CallError(
+                f"Nobody is seen at {at:g} in such a state, in some group",
+                where=f"n by state: {dict(zip(self.states.to_list(), there.min(0).tolist(), strict=True))}",
+                fix="choose an earlier landmark, or other states",
+            )
+        chains = []
+        for history, state in zip(self.groups.histories, seen, strict=True):
+            for h in origins:
+                kept = (state[history.unit] == h) & (history.stop > at)
+                part = history.take(kept)
+                begin = np.eye(len(self.states))[h]
+                chains.append(
+                    follow(part, count_moves(part), start=at, begin=begin, variance=self.variance)
+                )
+        return self._curves(
+            chains, self._with_origin(origins), column="to",
+            estimand=f"P(state at t | state at {at:g})", method="Landmark Aalen-Johansen",
+        )  # fmt: skip
+
+    def expected_time(
+        self, horizon: float, *, p0: Mapping[Any, float] | None = None, start: float | None = None
+    ) -> pl.DataFrame:
+        """Return the expected time in each state up to a horizon; see `occupation`."""
+        curves = self._occupied if p0 is None and start is None else self.occupation(p0, start=start)
+        return curves.expected_time(horizon)
+
+    def influence(self, times: float | Sequence[float]) -> Floats:
+        """Return how each row moves the occupation probabilities, (N, times, groups, S)."""
+        return self._occupied.influence(times)
+
+    def transitions(self) -> pl.DataFrame:
+        """Return the moves counted, by group: `from, to, n_event`; `n_risk` at the first move."""
+        rows = []
+        for g, moves in enumerate(self.moves):
+            total = moves.n_move.sum(axis=0)
+            for h, j in zip(*np.nonzero(total), strict=True):
+                rows.append((g, h, j, total[h, j]))
+        group, origin, target, n = (np.array(x) for x in zip(*rows, strict=True)) if rows else (
+            np.zeros(0, dtype=np.int64) for _ in range(4))  # fmt: skip
+        return pl.DataFrame(
+            {
+                **self._group_columns(group),
+                "from": self.states.gather(origin),
+                "to": self.states.gather(target),
+                "n_event": self._counts(n.astype(np.float64)),
+            }
+        )
+
+    def glance(self) -> pl.DataFrame:
+        """Return one row: numbers of spells, persons, moves, states and groups."""
+        return pl.DataFrame(
+            {
+                "n": [self.meta["n"]],
+                "n_person": [self.meta["n_person"]],
+                "n_event": [self.meta["n_event"]],
+                "n_state": [len(self.states)],
+                "n_group": [len(self.moves)],
+                "time_max": [max(float(h.stop.max()) for h in self.groups.histories)],
+                "conf_level": [self.conf_level],
+            }
+        )
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the occupation probabilities with their bands."""
+        return self._occupied.plot(ax, **options)
+
+    @cached_property
+    def _occupied(self) -> StateProbabilities:
+        return self.occupation()
+
+    def _curves(
+        self, chains: Sequence[Chain], labels: pl.DataFrame, *, column: str, estimand: str,
+        method: str,
+    ) -> StateProbabilities:  # fmt: skip
+        warnings = [*self.meta["warnings"], *_empty_risk_sets(chains, self.states)]
+        return StateProbabilities(
+            meta={**self.meta, "estimand": estimand, "method": method, "warnings": warnings},
+            states=self.states, labels=labels, chains=tuple(chains), state_column=column,
+            conf_level=self.conf_level, conf_type=self.conf_type, n_rows=self.groups.n_rows,
+        )  # fmt: skip
+
+    def _with_origin(self, origins: Sequence[int] | NDArray[np.int64] | range) -> pl.DataFrame:
+        labels = self.groups.labels
+        number = np.repeat(np.arange(labels.height), len(origins))
+        origin = np.tile(np.asarray(origins), labels.height)
+        return pl.DataFrame(
+            {**self._group_columns(number), "from": self.states.gather(origin)}
+        )
+
+    def _group_columns(self, number: NDArray[np.int64]) -> dict[str, pl.Series]:
+        return {name: self.groups.labels[name].gather(number) for name in self.groups.by}
+
+    def _counts(self, values: Floats) -> pl.Series:
+        whole = self.meta["weight_type"] is None
+        return pl.Series(np.rint(values).astype(np.int64) if whole else values)
+
+    def _number(self, state: Any) -> int:
+        known = self.states.to_list()
+        if state not in known:
+            check_option("state", str(state), [str(name) for name in known])
+            raise CallError(f"{state!r} is not a state", fix=f"it may be one of {known}")
+        return known.index(state)
+
+    def _begin(self, p0: Mapping[Any, float]) -> Floats:
+        begin = np.zeros(len(self.states))
+        for state, share in p0.items():
+            begin[self._number(state)] = share
+        if not ((begin >= 0).all() and np.isclose(begin.sum(), 1, atol=1e-9)):
+            raise CallError(
+                f"p0 adds up to {begin.sum():g}", fix="give probabilities that add up to one"
+            )
+        return begin
+
+def seen_at(history: History, at: float) -> NDArray[np.int64]:
+    """Return the state each unit is seen in at a time (start ≤ at < stop), (U,); -1 = not seen."""
+    state = np.full(len(history.times), -1)
+    inside = (history.start <= at) & (at < history.stop)
+    state[history.unit[inside]] = history.origin[inside]
+    return state
+
+
+def _check_start(start: Any) -> None:
+    try:
+        usable = bool(np.isfinite(start)) and start >= 0
+    except TypeError:
+        usable = False
+    if not usable:
+        raise NegativeTimeError(f"{start!r} is not a time from 0 on", fix="give a finite time ≥ 0")
+
+
+def _empty_risk_sets(chains: Sequence[Chain], states: pl.Series) -> list[str]:
+    """Say where somebody should be in a state, others leave it later, but nobody is at risk."""
+    said = np.zeros(len(states), dtype=np.int64)
+    for chain in chains:
+        moves = chain.moves
+        if not len(moves.time):
+            continue
+        ahead = np.vstack([chain.begin, chain.value[:-1]])
+        later = np.cumsum(moves.n_risk[::-1], axis=0)[::-1] > 0
+        said += ((ahead > 0) & (moves.n_risk <= 0) & later).any(axis=0)
+    return [
+        f"in {n:,} of {len(chains):,} curves nobody is at risk in state {states[h]!r} for a while, "
+        "before others are: the curve is carried over the gap"
+        for h, n in enumerate(said)
+        if n
+    ]
