@@ -68,6 +68,8 @@ class Design:
         None without weights.
     weights, zero_weight
         Name of the weights column, and rows left out because theirs is 0.
+    offset_name : str or None
+        Column of the offset.
     """
 
     covariates: Covariates
@@ -87,6 +89,7 @@ class Design:
     weight_type: Weighting | None
     weights: str | None
     zero_weight: int
+    offset_name: str | None = None
     _source: Source = field(repr=False)
     _row_mode: bool = field(repr=False)
 
@@ -275,6 +278,7 @@ def make_design(
         weight_type=weighting,
         weights=weights,
         zero_weight=cells.zero_weight,
+        offset_name=offset,
         _source=Source(data=lazy, time=time, event=event, entry=entry, weights=weights,
                        competing=competing),
         _row_mode=row_mode,
