@@ -38,6 +38,16 @@ def check_times(times: float | Sequence[float]) -> Floats:
     return asked
 
 
+def check_horizon(horizon: float) -> None:
+    """Raise unless `horizon` is a time above 0."""
+    try:
+        usable = bool(np.isfinite(horizon)) and horizon > 0
+    except TypeError:  # no number at all
+        usable = False
+    if not usable:
+        raise CallError(f"horizon={horizon!r} is not a time above 0", fix="for instance 12")
+
+
 def time_series(time: Floats) -> pl.Series:
     """Return times as integers where all of them are whole."""
     whole = bool(np.all(time == np.rint(time)))

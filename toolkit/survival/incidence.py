@@ -11,7 +11,8 @@ import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError, check_option
 from toolkit.frames import as_columns
-from toolkit.result import Result
+from toolkit.survival.curve_family import TableCurves, table_curves
+from toolkit.survival.curve_result import CurveResult
 from toolkit.survival.curves import check_times, describe, last_rows, time_series
 from toolkit.survival.influence import incidence_influence
 from toolkit.survival.intervals import ConfType, check_interval, interval
@@ -35,7 +36,7 @@ VARIANCES = ("jackknife", "aalen")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CumulativeIncidence(Result):
+class CumulativeIncidence(CurveResult):
     """Cumulative incidence by cause and group; made by `cumulative_incidence`.
 
     Attributes
@@ -56,8 +57,6 @@ class CumulativeIncidence(Result):
     incidence: Floats = field(repr=False)
     std_error: Floats = field(repr=False)
     event_free: Floats = field(repr=False)
-    conf_level: float
-    conf_type: ConfType
     units: Units | None = field(default=None, repr=False)
 
     def tidy(self) -> pl.DataFrame:
@@ -143,6 +142,15 @@ class CumulativeIncidence(Result):
         return plot_curves(
             self.tidy(), by=(*self.table.cells.by, "cause"), ax=ax, start=0.0,
             at_risk=self.at if at_risk else None, ylabel="Cumulative incidence", **options,
+        )  # fmt: skip
+
+    def _curves(self) -> TableCurves:
+        table = self.table
+        return table_curves(
+            table, values=self.incidence, std_errors=self.std_error, start=0.0,
+            influences=incidence_influence(table, self.event_free, self.incidence),
+            kinds={"cause": table.causes}, units=self.units,
+            known_after=self.event_free[table.first[1:] - 1] <= 0, area_name="rmtl",
         )  # fmt: skip
 
     def _by_cause(self, group: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from toolkit.frames import as_columns
-from toolkit.result import Result
+from toolkit.survival.curve_family import TableCurves, table_curves
+from toolkit.survival.curve_result import CurveResult
 from toolkit.survival.curves import check_times, describe, last_rows, quantile_of, time_series
 from toolkit.survival.influence import survival_influence
 from toolkit.survival.intervals import ConfType, check_interval, interval, normal_quantile
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KaplanMeier(Result):
+class KaplanMeier(CurveResult):
     """Kaplan-Meier curves by group; made by `kaplan_meier`.
 
     Attributes
@@ -52,8 +53,6 @@ class KaplanMeier(Result):
     table: RiskTable = field(repr=False)
     survival: Floats = field(repr=False)
     std_error: Floats = field(repr=False)
-    conf_level: float
-    conf_type: ConfType
     robust: bool = False
     units: Units | None = field(default=None, repr=False)
 
@@ -136,8 +135,7 @@ class KaplanMeier(Result):
         weights or clusters it is the infinitesimal jackknife's.
         """
         table = self.table
-        units = self.units or (make_units(table.cells) if self.robust else None)
-        area, std_error = restricted_mean(table, self.survival, horizon, units=units)
+        area, std_error = self._area(horizon)
         half = normal_quantile(self.conf_level) * std_error
         numbers = {"estimate": area, "std_error": std_error,
                    "conf_low": area - half, "conf_high": area + half}  # fmt: skip
@@ -174,6 +172,19 @@ class KaplanMeier(Result):
         return plot_curves(
             self.tidy(), by=self.table.cells.by, ax=ax, start=1.0,
             at_risk=self.at if at_risk else None, ylabel="Survival", **options,
+        )  # fmt: skip
+
+    def _area(self, horizon: float) -> tuple[Floats, Floats]:
+        units = self.units or (make_units(self.table.cells) if self.robust else None)
+        return restricted_mean(self.table, self.survival, horizon, units=units)
+
+    def _curves(self) -> TableCurves:
+        table = self.table
+        return table_curves(
+            table, values=self.survival[:, None], std_errors=self.std_error[:, None], start=1.0,
+            influences=[survival_influence(table, self.survival)], kinds={}, units=self.units,
+            known_after=self.survival[table.first[1:] - 1] <= 0, area_name="rmst",
+            mean=self._area,
         )  # fmt: skip
 
     def _bounds(self, survival: Floats, std_error: Floats) -> tuple[Floats, Floats]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.errors import CallError, HorizonError
+from toolkit.errors import HorizonError
+from toolkit.survival.curves import check_horizon
 from toolkit.survival.influence import survival_influence
 from toolkit.survival.segments import running_sum
 
@@ -29,12 +30,7 @@ def restricted_mean(
     Moeschberger 2003, eq. 4.5.2); a time at which the curve falls to 0 has A = 0 and adds nothing.
     With `units` it is the infinitesimal jackknife's, summed over them.
     """
-    try:
-        usable = bool(np.isfinite(horizon)) and horizon > 0
-    except TypeError:  # no number at all
-        usable = False
-    if not usable:
-        raise CallError(f"horizon={horizon!r} is not a time above 0", fix="for instance rmst(12)")
+    check_horizon(horizon)
     last = table.first[1:] - 1
     known = (table.time[last] >= horizon) | (survival[last] <= 0)
     if not known.any():
