@@ -1,5 +1,6 @@
 """Hazards in whole months: cloglog and logit on counted person-months, competing exits, frailty."""
 
+from toolkit.survival.discrete.competing import DiscreteCompeting, discrete_competing
 from toolkit.survival.discrete.hazard import DiscreteHazard, discrete_hazard
 
-__all__ = ["DiscreteHazard", "discrete_hazard"]
+__all__ = ["DiscreteCompeting", "DiscreteHazard", "discrete_competing", "discrete_hazard"]

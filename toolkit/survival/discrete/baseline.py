@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -67,12 +68,12 @@ class Baseline:
     @property
     def n_parameter(self) -> int:
         """Number of parameters that are estimated."""
-        return int(self.known.sum()) * self.basis.shape[1]
+        return int(self.known.sum() * self.basis.shape[1])
 
     def levels(self, coefficients: Floats) -> Floats:
         """Return the level of each slot and cause, (S M, K), from coefficients (G, K, b)."""
         own = coefficients[self.block]
-        level = np.einsum("sb,skb->sk", self.basis, own)
+        level: Floats = np.einsum("sb,skb->sk", self.basis, own)
         level[~self.known[self.block]] = -np.inf
         level[~self.used] = -np.inf
         return level
@@ -184,7 +185,7 @@ def _without_settled(
     there = months.at_risk > 0
     n_block = int(block.max()) + 1
     happened = np.column_stack([add_up(e, block, n_block) for e in months.events.T])
-    none = ~(happened > 0).any(1)
+    none = np.asarray(happened.sum(1) == 0)
     # settled: every row at risk in every month of the block leaves
     stay = add_up((there & ~months.settled).astype(float), block, n_block) == 0
     all_left = stay & ~none
@@ -232,7 +233,7 @@ def _ordered(name: str, values: Sequence[float]) -> tuple[float, ...]:
         out = tuple(float(v) for v in values)
     except (TypeError, ValueError):
         out = (np.nan,)
-    if any(b <= a for a, b in zip(out, out[1:], strict=False)) or not np.isfinite(out).all():
+    if any(b <= a for a, b in pairwise(out)) or not np.isfinite(out).all():
         raise CallError(
             f"{name}={values!r} are not rising numbers", fix=f"for instance {name}=[3, 6, 12]"
         )

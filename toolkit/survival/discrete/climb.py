@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 #: Largest effect over a column's range that is believed when its standard error over the range is
-#: larger than the second number: log odds of 12 against an error of 50 are on their way to infinity.
+#: larger than the second number: 12 against an error of 50 is on its way to infinity.
 _RUNAWAY, _UNKNOWN = 12.0, 50.0
 _STEPS = 60
 
@@ -51,7 +51,7 @@ def climb(
         gain = state.score @ move + float((state.block_score * block_move).sum())
         if step > 0 and gain <= 1e-12 * unit:
             check_runaway(point.beta.ravel(), state.information.vcov, reach, names, unit)
-            _check_baseline(months, baseline, point)
+            _check_baseline(baseline, point)
             return point, state, step
         size = 1.0
         while True:
@@ -136,7 +136,7 @@ def _check_columns(state: State, names: Sequence[str]) -> None:
     check_collinearity((vector * np.sqrt(np.maximum(value, 0))).T, list(names), centred=False)
 
 
-def _check_baseline(months: PersonMonths, baseline: Baseline, point: Point) -> None:
+def _check_baseline(baseline: Baseline, point: Point) -> None:
     level = baseline.levels(point.alpha)[baseline.used]
     far = np.isfinite(level) & (np.abs(level) > 60)
     if baseline.kind == "spline" and far.any():

@@ -55,7 +55,7 @@ class Fit:
         """For each of the K p terms as the formula orders them, its place in `point.beta`."""
         back = np.argsort(self.months.order)
         n_cause, p = self.point.beta.shape
-        return (np.arange(n_cause)[:, None] * p + back).ravel()
+        return np.asarray((np.arange(n_cause)[:, None] * p + back).ravel())
 
     @property
     def coefficients(self) -> Floats:

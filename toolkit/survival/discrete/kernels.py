@@ -12,9 +12,9 @@ CLOGLOG, LOGIT = 0, 1
 # Columns of a pair of causes (k, l), l ≤ k, stand at k (k + 1) / 2 + l.
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def sweep(  # noqa: PLR0917
-    low: int, high: int, link: int, expected: bool,  # noqa: FBT001
+@njit(cache=True, nogil=True, error_model="numpy")
+def sweep(
+    low: int, high: int, link: int, expected: bool,
     first_cell: Any, stratum: Any, entry: Any, time: Any, event: Any, n: Any, n_month: int,
     eta: Any, x: Any, z: Any, first_row: Any, gamma: Any, level: Any, used: Any,
     score: Any, weight: Any, slot_score: Any, slot_weight: Any, cross: Any,
@@ -114,8 +114,8 @@ def sweep(  # noqa: PLR0917
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def tally(  # noqa: PLR0917
+@njit(cache=True, nogil=True, error_model="numpy")
+def tally(
     low: int, high: int, first_cell: Any, stratum: Any, entry: Any, time: Any, event: Any, n: Any,
     n_month: int, eta: Any, x: Any, base: Any, running: Any,
     score: Any, weight: Any, slot_score: Any, slot_weight: Any, cross: Any, at_risk: Any,
@@ -160,8 +160,8 @@ def tally(  # noqa: PLR0917
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def trace(  # noqa: PLR0917
+@njit(cache=True, nogil=True, error_model="numpy")
+def trace(
     low: int, high: int, link: int,
     first_cell: Any, stratum: Any, entry: Any, time: Any, event: Any, n_month: int,
     eta: Any, z: Any, first_row: Any, gamma: Any, level: Any, used: Any, table: Any,

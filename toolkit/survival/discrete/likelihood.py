@@ -39,7 +39,7 @@ class Point:
 
 @dataclass(frozen=True)
 class State:
-    """What the likelihood says at a point: value, scores (K (q + d),), (G, K b), and information."""
+    """What the likelihood says at a point: value, scores (K (q + d),) and (G, K b), information."""
 
     value: float
     score: Floats
@@ -62,7 +62,7 @@ def evaluate(
     level = baseline.levels(point.alpha)
     score, weight = np.zeros(eta.shape), np.zeros((len(eta), pairs))
     if link == "cloglog" and d == 0 and not expected:
-        value, by_slot = _tally(months, baseline, eta, level, score, weight)
+        value, by_slot = _tally(months, eta, level, score, weight)
         moved: tuple[Floats, ...] = (np.zeros((1, 0)), np.zeros((1, 0, 0)), np.zeros((1, q, 0)))
     else:
         value, by_slot, moved = _sweep(
@@ -140,10 +140,14 @@ def share_out(run: Callable[[int, int], Any], cost: NDArray[np.int64]) -> list[A
     if total < _WORTH_THREADS:
         return [run(0, len(cost))]
     edges = np.searchsorted(np.cumsum(cost), np.linspace(0, total, _PIECES + 1)[1:-1])
-    edges = np.unique(np.concatenate([[0], edges, [len(cost)]]))
-    pieces = list(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True))
+    return _run_pieces(run, np.unique(np.concatenate([[0], edges, [len(cost)]])))
+
+
+def _run_pieces(run: Callable[[int, int], Any], edges: NDArray[np.int64]) -> list[Any]:
+    if len(edges) == 2:
+        return [run(int(edges[0]), int(edges[1]))]
     with ThreadPoolExecutor(_cores()) as pool:
-        return list(pool.map(lambda piece: run(*piece), pieces))
+        return list(pool.map(run, edges[:-1].tolist(), edges[1:].tolist()))
 
 
 def _cores() -> int:
@@ -179,8 +183,7 @@ def _sweep(
 
 
 def _tally(
-    months: PersonMonths, baseline: Baseline, eta: Floats, level: Floats,
-    score: Floats, weight: Floats,
+    months: PersonMonths, eta: Floats, level: Floats, score: Floats, weight: Floats
 ) -> tuple[float, tuple[Floats, ...]]:  # fmt: skip
     from toolkit.survival.discrete import kernels
 
@@ -222,11 +225,15 @@ def _merge(
 
 
 def _gram(x: Floats, weight: Floats) -> Floats:
-    out = np.zeros((x.shape[1], x.shape[1]))
-    for low in range(0, len(x), _BLOCK):
-        rows = x[low : low + _BLOCK]
-        out += (rows * weight[low : low + _BLOCK, None]).T @ rows
-    return out
+    """Return xᵀ diag(weight) x; in blocks, so that no second matrix of the size of x is made."""
+
+    def run(low: int, high: int) -> Floats:
+        rows = x[low:high]
+        return np.asarray((rows * weight[low:high, None]).T @ rows)
+
+    edges = np.append(np.arange(0, max(len(x), 1), _BLOCK), len(x))
+    parts = _run_pieces(run, edges)
+    return np.asarray(sum(parts[1:], parts[0]))
 
 
 def _fix_unknown(baseline: Baseline, own: Floats, tip: Floats, blocks: Floats) -> None:

@@ -142,12 +142,14 @@ def count_months(
     slots = n_stratum * n_month
     place = design.stratum[design.pattern] * (n_month + 1)
     slot = design.stratum[design.pattern] * n_month + time - 1
-    at_risk, rows = (
-        _running(add_up(v, place + entry, n_stratum * (n_month + 1))
-                 - add_up(v, place + time, n_stratum * (n_month + 1)), n_month)
-        for v in (design.n, design.rows)
-    )  # fmt: skip
-    at_risk[rows == 0] = 0.0  # sums of fractions leave a rounding error there
+
+    def present(n: Floats) -> Floats:
+        edges = n_stratum * (n_month + 1)
+        steps = add_up(n, place + entry, edges) - add_up(n, place + time, edges)
+        return np.asarray(np.cumsum(steps.reshape(-1, n_month + 1), axis=1)[:, :-1].ravel())
+
+    at_risk, there = present(design.n), present(design.rows)
+    at_risk[there == 0] = 0.0  # sums of fractions leave a rounding error there
     n_cause = len(design.causes)
     events = np.column_stack(
         [add_up(design.n * (design.event == k), slot, slots) for k in range(1, n_cause + 1)]
@@ -157,7 +159,7 @@ def count_months(
         n_month=n_month, n_stratum=n_stratum, n_cause=n_cause, first_cell=first_cell,
         stratum=design.stratum, entry=entry, time=time, event=design.event, n=design.n,
         offset=design.offset, x=x, z=z, first_row=first_row, order=order, terms=covariates.terms,
-        at_risk=at_risk, events=events, settled=(happened == rows) & (rows > 0),
+        at_risk=at_risk, events=events, settled=(happened == there) & (there > 0),
     ), covariates  # fmt: skip
 
 
@@ -200,10 +202,6 @@ def _span(first_cell: Ints, entry: Ints, time: Ints) -> tuple[Ints, Ints]:
         np.minimum.reduceat(entry, first_cell[:-1]),
         np.maximum.reduceat(time, first_cell[:-1]),
     )
-
-
-def _running(steps: Floats, n_month: int) -> Floats:
-    return np.cumsum(steps.reshape(-1, n_month + 1), axis=1)[:, :-1].ravel()
 
 
 def _whole(values: NDArray[Any], what: str) -> Ints:

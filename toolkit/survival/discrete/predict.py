@@ -173,7 +173,7 @@ def incidence_of(way: Course) -> tuple[Floats, Floats]:
 
 
 def to_parameters(fit: Fit, way: Course, gradient: Floats) -> tuple[Floats, Floats, Ints]:
-    """Turn gradients for η (T, M, K) into those for the terms, (T, K p), and blocks, (T, g, K b)."""
+    """Turn gradients for η, (T, M, K), into those for terms, (T, K p), and blocks, (T, g, K b)."""
     baseline = fit.baseline
     block = baseline.block[way.slot]
     at = np.unique(block[block >= 0])
