@@ -1,22 +1,52 @@
-"""Time to event, on any frame: from one risk table."""
+"""Time to event, on any frame: curves, tests and models, from counted cells."""
 
 from toolkit.survival.bands import Band
+from toolkit.survival.cox import CoxModel, cox
 from toolkit.survival.difference import Difference
+from toolkit.survival.discrete import (
+    DiscreteCompeting,
+    DiscreteHazard,
+    discrete_competing,
+    discrete_hazard,
+)
+from toolkit.survival.fine_gray import FineGrayModel, fine_gray
 from toolkit.survival.incidence import CumulativeIncidence, cumulative_incidence
 from toolkit.survival.kaplan_meier import KaplanMeier, kaplan_meier
+from toolkit.survival.markov import MarkovChain, markov
+from toolkit.survival.multi_state import MultiState, StateSpace, check_states, multi_state
+from toolkit.survival.parametric import ParametricModel, parametric
 from toolkit.survival.rank_tests import RankTest, gray, logrank
+from toolkit.survival.recurrent import MeanCumulative, mean_cumulative
 from toolkit.survival.risk_table import RiskTable, make_risk_table
 
 __all__ = [
     "Band",
+    "CoxModel",
     "CumulativeIncidence",
     "Difference",
+    "DiscreteCompeting",
+    "DiscreteHazard",
+    "FineGrayModel",
     "KaplanMeier",
+    "MarkovChain",
+    "MeanCumulative",
+    "MultiState",
+    "ParametricModel",
     "RankTest",
     "RiskTable",
+    "StateSpace",
+    "check_states",
+    "cox",
     "cumulative_incidence",
+    "discrete_competing",
+    "discrete_hazard",
+    "fine_gray",
     "gray",
     "kaplan_meier",
     "logrank",
     "make_risk_table",
+    "markov",
+    "mean_cumulative",
+    "multi_state",
+    "parametric",
 ]
