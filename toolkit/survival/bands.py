@@ -121,7 +121,7 @@ def make_band(
     units = curves.units(None)
     parts, ranges = [], []
     for group in range(curves.groups.height):
-        own = units.of_cells(curves.group_of_cell == group)
+        own = units.of_cells(curves.own(group))
         n = float(curves.rows[group])
         for k in range(curves.n_kinds):
             low, high = between or curves.trusted(group, k)

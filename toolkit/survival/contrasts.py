@@ -69,7 +69,7 @@ def compare_curves(
         times = times[seen]
         values, errors = (tuple(x[:, seen] for x in each) for each in (values, errors))
     estimate, slopes = _contrast(values[0][kind], values[1][kind], scale)
-    if units.cluster is None:
+    if units.cluster is None and curves.independent:
         variance = sum((d * e[kind]) ** 2 for d, e in zip(slopes, errors, strict=True))
     else:
         known = np.isfinite(estimate)
@@ -87,15 +87,18 @@ def compare_areas(
     value, error = (x[:, kind] for x in curves.areas(horizon))
     a, b = pair.reference, pair.other
     estimate, slopes = _contrast(value[[a]], value[[b]], scale)
-    if units.cluster is None:
+    if units.cluster is None and curves.independent:
         variance = (slopes[0] * error[a]) ** 2 + (slopes[1] * error[b]) ** 2
     else:
-        group = curves.group_of_cell
-        slope = np.where(group == a, slopes[0], slopes[1])
-        each = curves.area_moved(kind, horizon) * slope
-        variance = units.of_cells((group == a) | (group == b)).variance(
-            1, lambda cells: each[cells, None]
-        )
+
+        def moved(cells: Ints) -> Floats:
+            each = [
+                curves.area_moved(kind, group, horizon, cells) * slope
+                for group, slope in zip((a, b), slopes, strict=True)
+            ]
+            return (each[0] + each[1])[:, None]
+
+        variance = units.of_cells(curves.own(a, b)).variance(1, moved)
     return Compared(
         time=np.array([horizon]), estimate=estimate, std_error=np.sqrt(variance), slopes=slopes
     )
@@ -120,17 +123,16 @@ def _moved_at(
     slopes: tuple[Floats, Floats],
 ) -> tuple[Units, Callable[[Ints], Floats]]:  # fmt: skip
     """Return the units of both groups, and how one unit of weight of a cell moves the contrast."""
-    group = curves.group_of_cell
     both = (pair.reference, pair.other)
 
     def moved(cells: Ints) -> Floats:
-        out = np.zeros((len(cells), len(times)))
-        for number, slope in zip(both, slopes, strict=True):
-            own = group[cells] == number
-            out[own] = curves.moved(kind, number, times, cells[own]) * slope
-        return out
+        first, second = (
+            curves.moved(kind, group, times, cells) * slope
+            for group, slope in zip(both, slopes, strict=True)
+        )
+        return first + second
 
-    return units.of_cells((group == both[0]) | (group == both[1])), moved
+    return units.of_cells(curves.own(*both)), moved
 
 
 def contrast_band(

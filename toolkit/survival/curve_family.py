@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +34,7 @@ ENOUGH = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Curves(ABC):
-    """G groups of K curves; C cells of the data, each in one group.
+    """G groups of K curves, and how C cells of the data move them.
 
     Attributes
     ----------
@@ -45,24 +45,25 @@ class Curves(ABC):
     kinds : mapping from str to Series
         Labels of the K curves of a group (the cause, the state); empty when K is 1.
     n_kinds : int
-    group_of_cell : (C,) array
     rows, totals : (G,) arrays
         Rows of the data, and the sum of their weights.
     start : float
         Value before a group's first time.
     area_name : str
         What the area under a curve is called as a measure.
+    independent : bool
+        Whether groups have no cells in common, so that only clusters can tie them.
     """
 
     groups: pl.DataFrame
     by: tuple[str, ...]
     kinds: Mapping[str, pl.Series]
     n_kinds: int
-    group_of_cell: Ints
     rows: Floats
     totals: Floats
     start: float
     area_name: str
+    independent: bool
 
     @abstractmethod
     def jumps(self, group: int) -> Floats:
@@ -78,19 +79,23 @@ class Curves(ABC):
 
     @abstractmethod
     def moved(self, kind: int, group: int, times: Floats, cells: Ints) -> Floats:
-        """Return the influence of one unit of cells of a group on its curve, (cells, T)."""
+        """Return the influence of one unit of cells on a group's curve, (cells, T)."""
 
     @abstractmethod
     def areas(self, horizon: float) -> tuple[Floats, Floats]:
         """Return areas under the curves up to `horizon` and standard errors, (G, K) each."""
 
     @abstractmethod
-    def area_moved(self, kind: int, horizon: float) -> Floats:
-        """Return the influence of one unit of each cell on its group's area, (C,)."""
+    def area_moved(self, kind: int, group: int, horizon: float, cells: Ints) -> Floats:
+        """Return the influence of one unit of cells on a group's area, (cells,)."""
 
     @abstractmethod
     def units(self, cluster: str | None) -> Units:
         """Return what varies independently; `None` asks for what the standard errors used."""
+
+    @abstractmethod
+    def own(self, *groups: int) -> NDArray[np.bool_]:
+        """Return which cells move some groups, (C,)."""
 
     @abstractmethod
     def cell_of_row(self) -> tuple[Ints, Floats]:
@@ -130,6 +135,7 @@ class TableCurves(Curves):
     known_after: NDArray[np.bool_]
     own_units: Units | None
     mean: Callable[[float], tuple[Floats, Floats]] | None = None
+    _areas: dict[tuple[int, float], Floats] = field(default_factory=dict, repr=False)
 
     def jumps(self, group: int) -> Floats:
         """Return the times at which a group has events, sorted."""
@@ -159,9 +165,11 @@ class TableCurves(Curves):
         )
 
     def moved(self, kind: int, group: int, times: Floats, cells: Ints) -> Floats:
-        """Return the influence of one unit of cells of a group on its curve, (cells, T)."""
+        """Return the influence of one unit of cells on a group's curve, (cells, T)."""
         row, known = self._rows_at(group, times)
-        found = self.influences[kind].at(row, cells)
+        mine = self.table.cells.group[cells] == group
+        found = np.zeros((len(cells), len(times)))
+        found[mine] = self.influences[kind].at(row, cells[mine])
         found[:, ~known] = np.nan
         return found
 
@@ -186,10 +194,14 @@ class TableCurves(Curves):
         variance[~known] = np.nan
         return area, np.sqrt(variance)
 
-    def area_moved(self, kind: int, horizon: float) -> Floats:
-        """Return the influence of one unit of each cell on its group's area, (C,)."""
-        known = self._known_until(horizon)
-        return np.where(known[self.group_of_cell], self.influences[kind].area(horizon), np.nan)
+    def area_moved(self, kind: int, group: int, horizon: float, cells: Ints) -> Floats:
+        """Return the influence of one unit of cells on a group's area, (cells,)."""
+        if not self._known_until(horizon)[group]:
+            return np.full(len(cells), np.nan)
+        if (kind, horizon) not in self._areas:
+            self._areas[kind, horizon] = self.influences[kind].area(horizon)
+        mine = self.table.cells.group[cells] == group
+        return np.where(mine, self._areas[kind, horizon][cells], 0.0)
 
     def units(self, cluster: str | None) -> Units:
         """Return what varies independently; `None` asks for what the standard errors used."""
@@ -198,6 +210,10 @@ class TableCurves(Curves):
         if self.own_units is not None and self.own_units.cluster == cluster:
             return self.own_units
         return make_units(self.table.cells, cluster)
+
+    def own(self, *groups: int) -> NDArray[np.bool_]:
+        """Return which cells lie in some groups, (C,)."""
+        return np.isin(self.table.cells.group, groups)
 
     def cell_of_row(self) -> tuple[Ints, Floats]:
         """Return cell (-1 at weight 0) and weight of every row of the data, (N,) each."""
@@ -256,11 +272,11 @@ def table_curves(
         by=cells.by,
         kinds=kinds,
         n_kinds=values.shape[1],
-        group_of_cell=cells.group,
         rows=table.rows,
         totals=add_up(cells.n, cells.group, table.n_groups),
         start=start,
         area_name=area_name,
+        independent=True,
         table=table,
         values=values,
         std_errors=std_errors,

@@ -54,10 +54,10 @@ def row_pseudo_values(
 
         values = _by_group(curves, where, change)
         scale = curves.totals - 1
-    shape = (-1, *[1] * (values.ndim - 1))
-    values *= scale[curves.group_of_cell].reshape(shape)
-    theta = np.stack([_estimates(curves, where, g) for g in range(len(curves.totals))])
-    values += theta.reshape(len(theta), *values.shape[1:])[curves.group_of_cell]
+    for group in range(len(curves.totals)):
+        mine = curves.own(group)
+        theta = _estimates(curves, where, group).reshape(values.shape[1:])
+        values[mine] = theta + scale[group] * values[mine]
     rows = values[cell]
     rows[cell < 0] = np.nan
     return rows
@@ -91,7 +91,7 @@ def _moved(curves: Curves, where: Floats | float) -> Floats:
         kinds = range(curves.n_kinds)
         if isinstance(where, np.ndarray):
             return np.stack([curves.moved(k, group, where, cells) for k in kinds], axis=1)
-        return np.stack([curves.area_moved(k, where)[cells] for k in kinds], axis=1)
+        return np.stack([curves.area_moved(k, group, where, cells) for k in kinds], axis=1)
 
     return _by_group(curves, where, moved)
 
@@ -101,8 +101,8 @@ def _by_group(
 ) -> Floats:
     """Return values of every cell, (C, K, T) or (C, K); (C, T) or (C,) where K is no axis."""
     widths = (len(where),) if isinstance(where, np.ndarray) else ()
-    found = np.empty((len(curves.group_of_cell), curves.n_kinds, *widths))
-    for group in range(len(curves.totals)):
-        cells = np.flatnonzero(curves.group_of_cell == group)
+    mine = [np.flatnonzero(curves.own(group)) for group in range(len(curves.totals))]
+    found = np.empty((sum(map(len, mine)), curves.n_kinds, *widths))
+    for group, cells in enumerate(mine):
         found[cells] = value(group, cells)
     return found if curves.kinds else found[:, 0]

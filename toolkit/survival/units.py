@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from toolkit.survival.counts import Cells
+    from toolkit.survival.design import Design
     from toolkit.survival.influence import CurveInfluence
     from toolkit.survival.risk_table import RiskTable
 
@@ -107,7 +108,7 @@ class Units:
         return total
 
 
-def make_units(cells: Cells, cluster: str | None = None) -> Units:
+def make_units(cells: Cells | Design, cluster: str | None = None) -> Units:
     """Return the units of the cells: the cells themselves, or clusters of rows.
 
     Raises
@@ -116,19 +117,21 @@ def make_units(cells: Cells, cluster: str | None = None) -> Units:
         For a cluster column that is not there or has missing values.
     """
     if cluster is None:
-        every = np.arange(len(cells.group))
+        every = np.arange(len(cells.n))
+        rows = cells.rows if cells.n_squared is not cells.n else cells.n
         return Units(
             unit=every, cell=every, weight=np.sqrt(cells.n_squared), cluster=None,
-            count=round(float((cells.n_squared if not cells.weighted else cells.rows).sum())),
+            count=round(float(rows.sum())),
         )  # fmt: skip
-    code = cells.counted_from.cluster_codes(cluster)
-    rows = pl.DataFrame(
-        {"unit": code, "cell": cells.cell_of_row(), "w": cells.counted_from.row_weights()}
-    )
-    pieces = rows.filter(pl.col("cell") >= 0).group_by("unit", "cell").agg(pl.col("w").sum())
-    pieces = pieces.sort("unit", "cell")
+    source = cells.counted_from
+    code = source.cluster_codes(cluster)
+    rows_in = pl.DataFrame(
+        {"unit": code, "cell": cells.cell_of_row(), "w": source.row_weights()}
+    ).filter(pl.col("cell") >= 0)
+    pieces = rows_in.group_by("unit", "cell").agg(pl.col("w").sum()).sort("unit", "cell")
     unit, cell, weight = (pieces[name].to_numpy() for name in ("unit", "cell", "w"))
-    return Units(unit=unit, cell=cell, weight=weight, cluster=cluster, count=len(np.unique(unit)))
+    count = pieces["unit"].n_unique()
+    return Units(unit=unit, cell=cell, weight=weight, cluster=cluster, count=count)
 
 
 def clustered_variance(table: RiskTable, moved: CurveInfluence, units: Units) -> Floats:

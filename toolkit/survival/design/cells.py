@@ -123,6 +123,11 @@ class Design:
             "n_stratum": self.strata.height,
         }
 
+    @property
+    def counted_from(self) -> Source:
+        """The rows that the cells were counted from."""
+        return self._source
+
     def cell_of_row(self) -> Ints:
         """Return the cell of every row of the data, (N,); -1 where the weight is 0."""
         if self._row_mode:
