@@ -119,7 +119,9 @@ def follow(
         cut = cut_before(moves, from_time)
     begin_rows = np.zeros(len(inside))
     weight = history.weight * inside
-    begin_risk = np.bincount(history.origin, weights=weight, minlength=history.n_states)
+    begin_risk = np.bincount(history.origin, weights=weight, minlength=history.n_states).astype(
+        float
+    )
     if begin is None:
         total = weight.sum()
         if total <= 0:
@@ -228,7 +230,7 @@ def spread(
     changed = np.flatnonzero(np.diff(history.unit)) + 1
     bounds = np.concatenate([[0], changed, [len(history.unit)]])
     parts = kernel.gather(
-        step, drift, scale, leave, product, added, bounds, history.origin, history.target,
+        scale, leave, product, added, bounds, history.origin, history.target,
         history.own, moves.first, moves.last, history.times, starts,
     )  # fmt: skip
     done: Floats = kernel.accumulate(
@@ -270,4 +272,4 @@ def _martingale(
     for t, step in enumerate(steps):
         v = step.T @ v @ step + own[t]
         out[t] = v
-    return out
+    return np.asarray(out)

@@ -12,7 +12,6 @@ from toolkit.errors import CallError, HorizonError
 from toolkit.result import Result
 from toolkit.survival.curves import check_times, time_series
 from toolkit.survival.intervals import ConfType, interval, normal_quantile
-from toolkit.survival.multi_state.chain import Chain
 from toolkit.survival.multi_state.influence import chain_influence, time_in_states
 
 if TYPE_CHECKING:
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    from toolkit.survival.multi_state.chain import Chain
 
     Floats = NDArray[np.float64]
 
@@ -204,9 +205,7 @@ class StateProbabilities(Result):
             (np.tile(np.arange(len(chain)), n_states), np.repeat(np.arange(n_states), len(chain)),
              np.tile(chain, n_states))
         )  # fmt: skip
-        flat = {
-            name: x.T.ravel()[order] for name, x in (("estimate", value), ("std_error", error))
-        }
+        flat = {name: x.T.ravel()[order] for name, x in (("estimate", value), ("std_error", error))}
         low, high = interval(
             flat["estimate"], flat["std_error"],
             conf_level=self.conf_level, conf_type=self.conf_type,
@@ -214,9 +213,7 @@ class StateProbabilities(Result):
         flat |= {"conf_low": low, "conf_high": high}
         state = np.repeat(np.arange(n_states), len(chain))[order]
         number = np.tile(chain, n_states)[order]
-        keys = {
-            name: self.labels[name].gather(number) for name in self.labels.columns if name
-        }
+        keys = {name: self.labels[name].gather(number) for name in self.labels.columns if name}
         columns: dict[str, Any] = {
             **keys,
             self.state_column: self.states.gather(state),

@@ -106,7 +106,8 @@ def multi_state(
     >>> from toolkit import survival
     >>> spells = pl.DataFrame(
     ...     {"person": [1, 1, 2, 3], "start": [0, 3, 0, 0], "stop": [3, 6, 4, 5],
-    ...      "state": ["benefit", "work", "benefit", "benefit"], "next": ["work", None, "work", None]}
+    ...      "state": ["benefit", "work", "benefit", "benefit"],
+    ...      "next": ["work", None, "work", None]}
     ... )
     >>> model = survival.multi_state(
     ...     spells, person="person", start="start", stop="stop", from_state="state",

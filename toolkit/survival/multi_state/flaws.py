@@ -89,9 +89,7 @@ def _overlaps(spells: Spells) -> tuple[Bools, Bools, NDArray[np.generic]]:
     overlap = ~first & (latest >= 0) & (start < times[latest])
     two_states = np.zeros(len(first), dtype=bool)
     for state in range(len(spells.states)):
-        seen = _running_max(
-            np.where(spells.origin == state, rank, -1), spells.person, first
-        )
+        seen = _running_max(np.where(spells.origin == state, rank, -1), spells.person, first)
         two_states |= (spells.origin != state) & (seen >= 0) & (start < times[seen])
     return overlap, two_states & ~first, times[latest]
 

@@ -12,7 +12,6 @@ from toolkit.errors import CallError, InputError, check_option
 from toolkit.frames import require_at_least
 from toolkit.survival.checks import check_time_type
 from toolkit.survival.counts import WEIGHTINGS, Weighting
-from toolkit.survival.multi_state.flaws import Joins
 from toolkit.survival.multi_state.history import History
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from toolkit.survival.multi_state.flaws import Joins
     from toolkit.survival.multi_state.spells import Spells
 
     Floats = NDArray[np.float64]
@@ -91,7 +91,7 @@ def make_groups(
         "row": spells.row, "unit": spells.person, "start": spells.start, "stop": spells.stop,
         "origin": spells.origin,
         "target": np.where(spells.target == spells.origin, -1, spells.target),
-        "begins": joins.begins, "ends": _ends(spells, joins), "weight": weight,
+        "begins": joins.begins, "ends": _ends(joins), "weight": weight,
     }  # fmt: skip
     group, labels = _group(spells.others, by, n)
     clusters = None
@@ -141,7 +141,7 @@ def _history(
     )
 
 
-def _ends(spells: Spells, joins: Joins) -> NDArray[np.bool_]:
+def _ends(joins: Joins) -> NDArray[np.bool_]:
     """Return whether a spell is the last before its person is not seen, or seen no more."""
     return np.append(joins.begins[1:], True)
 

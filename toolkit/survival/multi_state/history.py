@@ -183,3 +183,11 @@ def _place(time: NDArray[Any], values: NDArray[Any]) -> Ints:
             found: Ints = table[np.clip(values, low - 1, high) - low + 1]
             return found
     return np.searchsorted(time, values, side="right") - 1
+
+
+def seen_at(history: History, at: float) -> NDArray[np.int64]:
+    """Return the state each unit is seen in at a time (start ≤ at < stop), (U,); -1 = not seen."""
+    state = np.full(len(history.times), -1)
+    inside = (history.start <= at) & (at < history.stop)
+    state[history.unit[inside]] = history.origin[inside]
+    return state

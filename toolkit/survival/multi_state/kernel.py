@@ -27,19 +27,22 @@ _OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"
 
 @nb.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def make_ranges(step: Any, drift: Any) -> Any:
-    """Return products over ranges of times: (L, T, D, D), and with drifts (L, T, S, D).
+    """Return products over ranges of times: (L + 1, T, D, D), and with drifts (L + 1, T, S, D).
 
     At level k the times lie in blocks of 2^(k+1); a time left of its block's middle holds the
     range from itself to the middle, one right of it the range from the middle to itself. Two
     times l < r whose highest differing bit is k lie left and right of one middle of level k.
+    The last level holds single times.
     """
     n, size = step.shape[0], step.shape[1]
     n_states = drift.shape[1]
     levels = 1
     while (1 << levels) < n:
         levels += 1
-    product = np.zeros((levels, n, size, size))
-    added = np.zeros((levels, n, n_states, size))
+    product = np.zeros((levels + 1, n, size, size))
+    added = np.zeros((levels + 1, n, n_states, size))
+    product[levels] = step
+    added[levels] = drift
     for level in range(levels):
         half = 1 << level
         for middle in range(half, n, 2 * half):
@@ -81,47 +84,46 @@ def make_ranges(step: Any, drift: Any) -> Any:
 
 
 @nb.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
-def _apply(u: Any, room: Any, matrix: Any) -> None:
-    """Multiply u, (D,), by a matrix, in place."""
+def _through(
+    u: Any, room: Any, state: int, own: float, level: int, t: int, product: Any, added: Any
+) -> None:
+    """Take u, (D,), through one range of the table, in place; no views: they cost a lock each."""
     size = len(u)
     for j in range(size):
         total = 0.0
         for i in range(size):
-            total += u[i] * matrix[i, j]
+            total += u[i] * product[level, t, i, j]
         room[j] = total
-    for j in range(size):
-        u[j] = room[j]
+    if state >= 0:
+        for j in range(size):
+            u[j] = room[j] + own * added[level, t, state, j]
+    else:
+        for j in range(size):
+            u[j] = room[j]
 
 
 @nb.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def _advance(
-    u: Any, room: Any, state: int, own: float, low: int, high: int,
-    step: Any, drift: Any, product: Any, added: Any,
-) -> None:  # fmt: skip
+    u: Any, room: Any, state: int, own: float, low: int, high: int, product: Any, added: Any
+) -> None:
     """Take u through the times low … high; in no state (-1) it only moves with the curve."""
     if low > high:
         return
     if low == high:
-        _apply(u, room, step[low])
-        if state >= 0:
-            for j in range(len(u)):
-                u[j] += own * drift[low, state, j]
+        _through(u, room, state, own, len(product) - 1, low, product, added)
         return
     level = 0
     differ = (low ^ high) >> 1
     while differ:
         level += 1
         differ >>= 1
-    for t in (low, high):
-        _apply(u, room, product[level, t])
-        if state >= 0:
-            for j in range(len(u)):
-                u[j] += own * added[level, t, state, j]
+    _through(u, room, state, own, level, low, product, added)
+    _through(u, room, state, own, level, high, product, added)
 
 
 @nb.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def gather(
-    step: Any, drift: Any, scale: Any, leave: float, product: Any, added: Any,
+    scale: Any, leave: float, product: Any, added: Any,
     bounds: Any, origin: Any, target: Any, own: Any, first: Any, last: Any, times: Any, start: Any,
 ) -> Any:  # fmt: skip
     """Follow every unit through its spells, `bounds[u]` … `bounds[u + 1]`.
@@ -130,8 +132,8 @@ def gather(
     times · own · U over those who enter a state before a time, (T, S, D), who leave it after a
     time, (T, S, D), and over the moves at a time of U(t-) with what the move adds, (T, D, D).
     """
-    n, size = step.shape[0], step.shape[1]
-    n_states = drift.shape[1]
+    n, size = product.shape[1], product.shape[2]
+    n_states = added.shape[2]
     come = np.zeros((n, n_states, size))
     go = np.zeros((n, n_states, size))
     cross = np.zeros((n, size, size))
@@ -147,21 +149,21 @@ def gather(
             if low > high:
                 continue
             if known:
-                _advance(u, room, -1, 0.0, at, low - 1, step, drift, product, added)
+                _advance(u, room, -1, 0.0, at, low - 1, product, added)
             known = True
             weight = times[unit] * own[i]
             for j in range(size):
                 come[low, h, j] += weight * u[j]
             if target[i] < 0:
-                _advance(u, room, h, own[i], low, high, step, drift, product, added)
+                _advance(u, room, h, own[i], low, high, product, added)
             else:
-                _advance(u, room, h, own[i], low, high - 1, step, drift, product, added)
+                _advance(u, room, h, own[i], low, high - 1, product, added)
                 jump = scale[high, h]
                 for j in range(size):
                     cross[high, j, target[i]] += weight * u[j] * jump
                     if leave != 0.0:
                         cross[high, j, h] -= weight * u[j] * jump
-                _advance(u, room, h, own[i], high, high, step, drift, product, added)
+                _advance(u, room, h, own[i], high, high, product, added)
                 u[target[i]] += own[i] * jump
                 if leave != 0.0:
                     u[h] -= own[i] * jump
@@ -263,9 +265,12 @@ def spread_clusters(
                 if leave != 0.0:
                     moved[last[i], origin[i]] -= jump
         for t in range(n):
-            _apply(u, room, step[t])
             for j in range(size):
-                u[j] += moved[t, j]
+                total = moved[t, j]
+                for i in range(size):
+                    total += u[i] * step[t, i, j]
+                room[j] = total
+            u[:] = room
             for h in range(n_states):
                 there[h] += change[t, h]
                 if there[h] != 0.0:

@@ -13,7 +13,14 @@ from toolkit.errors import CallError, NegativeTimeError, check_option
 from toolkit.result import Result
 from toolkit.survival.multi_state.chain import Chain, VarianceType, follow
 from toolkit.survival.multi_state.curves import StateProbabilities
-from toolkit.survival.multi_state.history import History, Moves, count_moves
+from toolkit.survival.multi_state.hazards import TransitionHazards, nelson_aalen
+from toolkit.survival.multi_state.history import Moves, count_moves, seen_at
+from toolkit.survival.multi_state.markov_test import (
+    MarkovTest,
+    check_landmarks,
+    make_test,
+    refuse_weights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,9 +143,7 @@ class MultiState(Result):
         and Spitoni 2018). Persons who enter observation after s do not count.
         """
         _check_start(at)
-        seen = [
-            seen_at(history, at) for history in self.groups.histories
-        ]
+        seen = [seen_at(history, at) for history in self.groups.histories]
         there = np.stack([np.bincount(state[state >= 0], minlength=len(self.states))
                           for state in seen])  # fmt: skip
         if states is None:
@@ -148,7 +153,7 @@ class MultiState(Result):
         if not len(origins) or not (there[:, origins] > 0).all():
             raise CallError(
                 f"Nobody is seen at {at:g} in such a state, in some group",
-                where=f"n by state: {dict(zip(self.states.to_list(), there.min(0).tolist(), strict=True))}",
+                where=f"fewest in a group, by state: {there.min(axis=0).tolist()}",
                 fix="choose an earlier landmark, or other states",
             )
         chains = []
@@ -169,12 +174,64 @@ class MultiState(Result):
         self, horizon: float, *, p0: Mapping[Any, float] | None = None, start: float | None = None
     ) -> pl.DataFrame:
         """Return the expected time in each state up to a horizon; see `occupation`."""
-        curves = self._occupied if p0 is None and start is None else self.occupation(p0, start=start)
+        curves = (
+            self._occupied if p0 is None and start is None else self.occupation(p0, start=start)
+        )
         return curves.expected_time(horizon)
 
     def influence(self, times: float | Sequence[float]) -> Floats:
         """Return how each row moves the occupation probabilities, (N, times, groups, S)."""
         return self._occupied.influence(times)
+
+    def hazards(self) -> TransitionHazards:
+        """Return the cumulative hazard of every kind of move that happens (Nelson and Aalen)."""
+        curves: list[tuple[Any, ...]] = []
+        for g, (history, moves) in enumerate(zip(self.groups.histories, self.moves, strict=True)):
+            happens = moves.n_move.sum(axis=0) > 0
+            for h in np.flatnonzero(happens.any(axis=1)):
+                value, variance = nelson_aalen(history, moves, int(h), self.variance)
+                error = np.sqrt(np.maximum(variance, 0.0))
+                curves.extend(
+                    (g, h, j, moves.time, moves.n_risk[:, h], moves.n_move[:, h, j],
+                     value[:, j], error[:, j], float(history.stop.max()))
+                    for j in np.flatnonzero(happens[h])
+                )  # fmt: skip
+        group, origin, target = (np.array(column) for column in list(zip(*curves, strict=True))[:3])
+        labels = {
+            **self._group_columns(group),
+            "from": self.states.gather(origin),
+            "to": self.states.gather(target),
+        }
+        time, n_risk, n_move, values, errors, end = list(zip(*curves, strict=True))[3:]
+        return TransitionHazards(
+            meta={**self.meta, "estimand": "cumulative hazard of a move", "method": "Nelson-Aalen"},
+            labels=pl.DataFrame(labels), time=time, n_risk=n_risk, n_move=n_move, value=values,
+            std_error=errors, end=end, conf_level=self.conf_level, conf_type=self.conf_type,
+        )  # fmt: skip
+
+    def markov_test(self, landmarks: Sequence[float] | None = None, *, seed: int = 1) -> MarkovTest:
+        """Test whether moves after a landmark depend on the state at the landmark.
+
+        Parameters
+        ----------
+        landmarks : sequence of float, optional
+            Without them five quantiles of the times of moves.
+        seed : int
+            Of the draws from which p-values of the largest statistic come.
+
+        Notes
+        -----
+        For every kind of move, landmark and state then, a log-rank statistic compares those who
+        were in that state with the others at risk, at all times after the landmark; under the
+        Markov property it is standard normal. The test takes the largest of them, judged by the
+        normal distribution with their covariance (Titman and Putter 2022 let the wild bootstrap
+        give it). Groups are strata. Comparisons that too few moves can tell are left out.
+        """
+        refuse_weights(self.meta["weight_type"], self.meta["variance"])
+        return make_test(
+            self.groups.histories, self.moves, self.states, check_landmarks(landmarks),
+            {**self.meta}, seed,
+        )  # fmt: skip
 
     def transitions(self) -> pl.DataFrame:
         """Return the moves counted, by group: `from, to, n_event`; `n_risk` at the first move."""
@@ -231,9 +288,7 @@ class MultiState(Result):
         labels = self.groups.labels
         number = np.repeat(np.arange(labels.height), len(origins))
         origin = np.tile(np.asarray(origins), labels.height)
-        return pl.DataFrame(
-            {**self._group_columns(number), "from": self.states.gather(origin)}
-        )
+        return pl.DataFrame({**self._group_columns(number), "from": self.states.gather(origin)})
 
     def _group_columns(self, number: NDArray[np.int64]) -> dict[str, pl.Series]:
         return {name: self.groups.labels[name].gather(number) for name in self.groups.by}
@@ -258,13 +313,6 @@ class MultiState(Result):
                 f"p0 adds up to {begin.sum():g}", fix="give probabilities that add up to one"
             )
         return begin
-
-def seen_at(history: History, at: float) -> NDArray[np.int64]:
-    """Return the state each unit is seen in at a time (start ≤ at < stop), (U,); -1 = not seen."""
-    state = np.full(len(history.times), -1)
-    inside = (history.start <= at) & (at < history.stop)
-    state[history.unit[inside]] = history.origin[inside]
-    return state
 
 
 def _check_start(start: Any) -> None:

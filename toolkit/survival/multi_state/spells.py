@@ -1,4 +1,4 @@
-"""From a frame to spells: coded states, one order, and where a person's history does not join up."""
+"""From a frame to spells: states as numbers, and one order."""
 
 from __future__ import annotations
 
