@@ -47,6 +47,11 @@ class Histories:
     hole: NDArray[np.bool_]
 
     @property
+    def person(self) -> Ints:
+        """Number of each place's person, from 0, (N,)."""
+        return np.cumsum(self.first) - 1
+
+    @property
     def n_person(self) -> int:
         """P."""
         return int(self.first.sum())
@@ -63,7 +68,7 @@ def read_histories(data: pl.DataFrame, person: str, start: str, stop: str) -> Hi
     rows = data.select(
         person=pl.col(person), start=pl.col(start), stop=pl.col(stop)
     ).with_row_index("row")
-    ordered = rows.sort("person", "start", "stop")
+    ordered = rows if _is_sorted(rows) else rows.sort("person", "start", "stop")
     first = (ordered["person"] != ordered["person"].shift()).fill_null(value=True)
     past = ordered["stop"].shift()
     overlap = (~first & (ordered["start"] < past)).fill_null(value=False)
@@ -82,6 +87,12 @@ def read_histories(data: pl.DataFrame, person: str, start: str, stop: str) -> Hi
         first=first.to_numpy(),
         hole=hole.to_numpy(),
     )
+
+
+def _is_sorted(rows: pl.DataFrame) -> bool:
+    past, start = pl.col("person").shift(), pl.col("start")
+    later = (pl.col("person") > past) | ((pl.col("person") == past) & (start >= start.shift()))
+    return bool(rows.select(later.all()).item())
 
 
 def check_columns(data: pl.DataFrame, *, person: str, times: Sequence[str], flags: Sequence[str],

@@ -21,13 +21,13 @@ from toolkit.survival.recurrent.histories import (
 )
 from toolkit.survival.recurrent.mean_curve import ConfType, MeanCumulative, check_conf_type
 from toolkit.survival.recurrent.mean_influence import mean_influence, mean_parts
+from toolkit.survival.recurrent.persons import persons_variance, units_of_persons
 from toolkit.survival.risk_table import make_risk_table
-from toolkit.survival.units import Units, clustered_variance, make_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from toolkit.survival.counts import Cells, Weighting
+    from toolkit.survival.counts import Weighting
 
 Variance = Literal["jackknife", "ghosh_lin"]
 VARIANCES = ("jackknife", "ghosh_lin")
@@ -144,8 +144,8 @@ def mean_cumulative(
             f"Nobody in {event!r} had an event", fix="check its coding: 0 is none"
         )
     moved = mean_influence(parts, plain=variance == "ghosh_lin")
-    units = units_of_persons(table.cells, person, weighting)
-    squared = clustered_variance(table, moved, units)
+    units = units_of_persons(table.cells, histories, person, weighting)
+    squared = persons_variance(table, moved, units)
     how = "robust over persons"
     if death is not None:
         how += ", infinitesimal jackknife" if variance == "jackknife" else ", Ghosh and Lin"
@@ -169,15 +169,4 @@ def mean_cumulative(
     return MeanCumulative(
         meta=meta, parts=parts, std_error=np.sqrt(squared), moved=moved, units=units,
         has_death=death is not None, conf_level=conf_level, conf_type=conf_type,
-    )  # fmt: skip
-
-
-def units_of_persons(cells: Cells, person: str, weighting: Weighting | None) -> Units:
-    """Return the persons as units; one of frequency weight w counts as w of them."""
-    units = make_units(cells, person)
-    if weighting != "frequency":
-        return units
-    return Units(
-        unit=units.unit, cell=units.cell, weight=np.sqrt(units.weight), cluster=units.cluster,
-        count=units.count,
     )  # fmt: skip
