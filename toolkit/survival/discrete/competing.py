@@ -193,8 +193,8 @@ def discrete_competing(
     │ ---   ┆ ---  ┆ ---      │
     │ str   ┆ str  ┆ f64      │
     ╞═══════╪══════╪══════════╡
-    │ study ┆ x    ┆ 0.511    │
-    │ work  ┆ x    ┆ 1.204    │
+    │ study ┆ x    ┆ 0.794    │
+    │ work  ┆ x    ┆ 1.698    │
     └───────┴──────┴──────────┘
     """
     begin = clock.perf_counter()

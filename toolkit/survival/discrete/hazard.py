@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time as clock
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from toolkit.errors import check_option
+from toolkit.errors import CallError, check_option
 from toolkit.survival.discrete.likelihood import LINKS, Link
 from toolkit.survival.discrete.model import MonthlyModel, as_frame, at_months, fit_model
 from toolkit.survival.discrete.predict import Newcomers, course, hazard_of
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from toolkit.survival.counts import Weighting
     from toolkit.survival.discrete.baseline import Kind
+    from toolkit.survival.discrete.units import Heterogeneity, Origin
 
     Floats = NDArray[np.float64]
 
@@ -100,6 +101,9 @@ def discrete_hazard(
     cluster: str | None = None,
     robust: bool | None = None,
     offset: str | None = None,
+    heterogeneity: Heterogeneity | None = None,
+    person: str | None = None,
+    origin: Origin = "start",
     conf_level: float = 0.95,
 ) -> DiscreteHazard:
     """Fit a hazard model to whole months.
@@ -132,11 +136,23 @@ def discrete_hazard(
         None: where there are clusters or sampling weights.
     offset : str, optional
         Column added to the linear predictor.
+    heterogeneity : {"gamma", "normal"}, optional
+        Unseen differences between persons that last: a frailty that multiplies the hazard of
+        cloglog, gamma with mean 1 (Meyer 1990), or a normal random intercept (either link).
+    person : str, optional
+        Column that says which rows share the heterogeneity: those of one spell, or (``normal``)
+        of all spells of a person. Without it each row is a spell of its own.
+    origin : {"start", "entry"}
+        Of spells seen from later than their start (`entry` above 0, and no earlier row of the
+        spell): ``start``, the heterogeneity is that of month 0, and those still there at entry are
+        the ones with a low hazard (their likelihood is divided by the chance to be there, with the
+        covariates of the row at entry); ``entry``, the heterogeneity is that of those who entered.
     conf_level : float
 
     Returns
     -------
     DiscreteHazard
+        With heterogeneity a `MixedHazard`.
 
     Raises
     ------
@@ -190,4 +206,14 @@ def discrete_hazard(
         + {"cloglog": "complementary log-log link", "logit": "logit link"}[link],
         "wall_time": clock.perf_counter() - begin,
     }
-    return DiscreteHazard(**fields)
+    if heterogeneity is None:
+        if person is not None or origin != "start":
+            raise CallError(
+                "person= and origin= say how heterogeneity is shared, and there is none",
+                fix="add heterogeneity='gamma' or 'normal', or use cluster= for the variance",
+            )
+        return DiscreteHazard(**fields)
+    from toolkit.survival.discrete.mixed import with_heterogeneity
+
+    model = with_heterogeneity(fields, heterogeneity, person=person, origin=origin)
+    return replace(model, meta=model.meta | {"wall_time": clock.perf_counter() - begin})

@@ -40,6 +40,8 @@ class Course:
     ----------
     hazard : (M, K) array
         NaN from the first month in which nobody of the stratum was at risk.
+    eta : (M, K) array
+        Linear predictors.
     push : (M, K) array
         What a month of stay takes from log S per unit of η: μ (cloglog) or h.
     slot : (M,) array
@@ -48,6 +50,7 @@ class Course:
     """
 
     hazard: Floats
+    eta: Floats
     push: Floats
     slot: Ints
     columns: Floats
@@ -125,7 +128,7 @@ def course(fit: Fit, new: Newcomers, row: int) -> Course:
         hazard[out & (fixed == 1)] = np.nan  # who left with everyone else went which way
     unknown = np.isnan(hazard).any(1)
     hazard[np.cumsum(unknown) > 0] = np.nan
-    return Course(hazard, push, slot, columns)
+    return Course(hazard, eta, push, slot, columns)
 
 
 def survival_of(way: Course) -> tuple[Floats, Floats]:

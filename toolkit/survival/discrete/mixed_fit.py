@@ -1,0 +1,254 @@
+"""Fitting a hazard with unseen differences between persons, and testing whether there are any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.errors import CallError
+from toolkit.survival.discrete.climb import check_runaway
+from toolkit.survival.discrete.fit import Fit
+from toolkit.survival.discrete.likelihood import Point, share_out
+from toolkit.survival.regression import inverse, maximise
+from toolkit.survival.segments import add_up
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from toolkit.survival.design import Design
+    from toolkit.survival.discrete.units import Heterogeneity, Units
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+#: Nodes of the quadrature; the optimum is looked at again with about twice as many.
+NODES, CHECK_NODES = 25, 51
+_MOST_PARAMETERS = 1_500
+#: Variances to start from, and the least that is told from 0.
+_STARTS, _LEAST = (0.1, 0.5, 1.5), 1e-5
+
+
+@dataclass(frozen=True)
+class MixedFit(Fit):
+    """A fit with a frailty; parameters (q + d terms, G b of the baseline, ρ = log θ or log σ).
+
+    Attributes
+    ----------
+    kind : {"gamma", "normal"}
+    rho : float
+        -inf where the variance is 0.
+    all_vcov : (D, D) array
+        Inverse of minus the second derivatives; ρ has zeros where the variance is 0.
+    all_robust : (D, D) array or None
+    unit_influence : (U, D) array
+        Of one unit of weight 1.
+    units : Units
+    change : float
+        How much the log-likelihood changes with about twice the nodes (0 for gamma).
+    """
+
+    kind: Heterogeneity
+    rho: float
+    all_vcov: Floats
+    all_robust: Floats | None
+    n_cluster: int
+    unit_influence: Floats
+    units: Units
+    change: float
+
+    @property
+    def vcov(self) -> Floats:
+        """Variance of the terms from the second derivatives."""
+        return self.all_vcov[np.ix_(self.column, self.column)]
+
+    @property
+    def robust_vcov(self) -> Floats:
+        """Robust variance of the terms."""
+        assert self.all_robust is not None  # noqa: S101
+        return self.all_robust[np.ix_(self.column, self.column)]
+
+    @property
+    def variance(self) -> float:
+        """Variance of the frailty (gamma) or of the intercept (normal)."""
+        return float(np.exp(self.rho if self.kind == "gamma" else 2 * self.rho))
+
+    def covariance(
+        self,
+        by_term: Floats,
+        by_block: Floats,
+        at: Ints,
+        *,
+        design: Design | None = None,
+        cluster: str | None = None,
+        own: Floats | None = None,
+        by_rho: Floats | None = None,
+    ) -> Floats:
+        """Return the covariance (Q, Q) of functions of the parameters; see `Fit.covariance`."""
+        del cluster, own
+        p, width = by_term.shape[1], by_block.shape[2]
+        gradient = np.zeros((len(by_term), len(self.all_vcov)))
+        gradient[:, :p] = by_term
+        places = p + at[:, None] * width + np.arange(width)
+        gradient[:, places.ravel()] = by_block.reshape(len(by_term), -1)
+        if by_rho is not None:
+            gradient[:, -1] = by_rho
+        vcov = self.all_vcov if design is None or self.all_robust is None else self.all_robust
+        return np.asarray(gradient @ vcov @ gradient.T)
+
+
+def fit_mixed(
+    bare: Fit, units: Units, kind: Heterogeneity, design: Design, names: list[str],
+    *, robust: bool, cluster: str | None,
+) -> MixedFit:  # fmt: skip
+    """Start from the fit without heterogeneity and climb on with it."""
+    if kind == "gamma" and bare.link != "cloglog":
+        raise CallError(
+            "Gamma heterogeneity belongs to link='cloglog'", fix="use heterogeneity='normal'"
+        )
+    shape = bare.point.alpha.shape
+    p = bare.point.beta.shape[1]
+    size = p + bare.point.alpha.size + 1
+    if size > _MOST_PARAMETERS:
+        raise CallError(
+            f"{size:,} parameters with heterogeneity are too many",
+            fix="use baseline='spline' or 'piecewise', or fewer strata",
+        )
+
+    def point_of(theta: Floats) -> Point:
+        return Point(theta[None, :p], theta[p:-1].reshape(shape))
+
+    def objective(theta: Floats, nodes: int = NODES) -> tuple[float, Floats, Floats]:
+        value, score, hessian, _ = mixed_likelihood(
+            bare, units, kind, point_of(theta), float(theta[-1]), nodes=nodes
+        )
+        return value, score, -hessian
+
+    flat = np.concatenate([bare.point.beta.ravel(), bare.point.alpha.ravel()])
+    half = 1.0 if kind == "gamma" else 0.5
+    starts = [np.append(flat, half * np.log(v)) for v in _STARTS]
+    with np.errstate(over="ignore", invalid="ignore"):
+        start = max(starts, key=lambda theta: _finite(objective(theta)[0]))
+    labels = [*names, *(f"baseline {i + 1}" for i in range(size - p - 1)), "log variance"]
+    reach = np.concatenate([_range(bare.months.x), _range(bare.months.z)])
+    best = maximise(
+        objective, start, names=labels, spread=np.append(reach, np.zeros(size - p)), most_steps=200
+    )
+    rho = float(best.point[-1])
+    if rho < half * np.log(_LEAST) or best.value <= bare.value + 1e-7:
+        return _at_zero(bare, units, kind, design, robust=robust, cluster=cluster)
+    vcov = inverse(best.information)
+    check_runaway(best.point[:p], vcov[:p, :p], reach, names, float(units.weight[: units.n].mean()))
+    change = objective(best.point, CHECK_NODES)[0] - best.value if kind == "normal" else 0.0
+    point = point_of(best.point)
+    by_unit = mixed_likelihood(bare, units, kind, point, rho, keep=True)[3]
+    influence = by_unit @ vcov
+    meat, count = _meat(influence, units, design, cluster) if robust else (None, 0)
+    own = {field.name: getattr(bare, field.name) for field in fields(Fit)}
+    own |= {"point": point, "value": best.value, "steps": best.steps}
+    return MixedFit(
+        **own, kind=kind, rho=rho, all_vcov=vcov, all_robust=meat, n_cluster=count,
+        unit_influence=influence, units=units, change=change,
+    )  # fmt: skip
+
+
+def mixed_likelihood(
+    fit: Fit, units: Units, kind: Heterogeneity, point: Point, rho: float,
+    *, keep: bool = False, nodes: int = NODES,
+) -> tuple[float, Floats, Floats, Floats]:  # fmt: skip
+    """Return log-likelihood, score (D,), second derivatives (D, D), and scores by unit (U, D).
+
+    The last is empty unless `keep`.
+    """
+    from toolkit.survival.discrete import mixing
+
+    months, baseline = fit.months, fit.baseline
+    q = months.x.shape[1]
+    eta = months.x @ point.beta[0, :q] + months.offset
+    level = baseline.levels(point.alpha)[:, 0]
+    size = point.beta.size + point.alpha.size + 1
+    by_unit = np.zeros((units.n if keep else 0, size))
+    cost = units.cost
+    rows = (
+        units.first, units.weight, units.parent, units.pattern, units.entry, units.time,
+        units.event, months.stratum, months.n_month, max(int(cost.max()), 1), eta, months.x,
+        months.z, months.first_row, np.ascontiguousarray(point.beta[0, q:]), level,
+        baseline.block, np.ascontiguousarray(baseline.basis), baseline.n_block, rho,
+    )  # fmt: skip
+    if kind == "normal":
+        node, weight = np.polynomial.hermite.hermgauss(nodes)
+        log_weight = np.log(weight)
+    number = mixing.CLOGLOG if fit.link == "cloglog" else mixing.LOGIT
+
+    def run(low: int, high: int) -> tuple[float, Floats, Floats]:
+        score, hessian = np.zeros(size), np.zeros((size, size))
+        sums = score, hessian, by_unit
+        if kind == "gamma":
+            value = mixing.gamma_units(low, high, *rows, *sums)
+        else:
+            value = mixing.normal_units(low, high, number, *rows, node, log_weight, *sums)
+        return value, score, hessian
+
+    # scores of late entrants are added to those of their person: not by two threads at a time
+    pieces = (
+        [run(0, len(cost))] if keep else share_out(run, cost * (nodes if kind == "normal" else 1))
+    )
+    value, score, hessian = (sum(part[1:], part[0]) for part in zip(*pieces, strict=True))
+    return float(value), score, (hessian + hessian.T) / 2, by_unit
+
+
+def _finite(value: float) -> float:
+    return value if np.isfinite(value) else -np.inf
+
+
+def _range(x: Floats) -> Floats:
+    return np.asarray(x.max(0) - x.min(0)) if x.shape[1] else np.zeros(0)
+
+
+def _at_zero(
+    bare: Fit, units: Units, kind: Heterogeneity, design: Design, *,
+    robust: bool, cluster: str | None,
+) -> MixedFit:  # fmt: skip
+    """Return the fit without heterogeneity as one whose variance is 0."""
+    span = bare.point.alpha.shape[1] * bare.point.alpha.shape[2]
+    p, n_block = bare.point.beta.size, bare.baseline.n_block
+    size = p + n_block * span + 1
+    vcov = np.zeros((size, size))
+    by_term = np.zeros((size - 1, p))
+    by_term[:p] = np.eye(p)
+    by_block = np.zeros((size - 1, n_block * span))
+    by_block[p:] = np.eye(n_block * span)
+    vcov[:-1, :-1] = bare.information.covariance(by_term, by_block.reshape(-1, n_block, span))
+    # the gamma likelihood at a variance next to 0 gives the scores of the units
+    _, _, _, by_unit = mixed_likelihood(bare, units, kind, bare.point, np.log(1e-12), keep=True)
+    by_unit[:, -1] = 0.0
+    influence = by_unit @ vcov
+    meat, count = _meat(influence, units, design, cluster) if robust else (None, 0)
+    own: dict[str, Any] = {field.name: getattr(bare, field.name) for field in fields(Fit)}
+    return MixedFit(
+        **own, kind=kind, rho=-np.inf, all_vcov=vcov, all_robust=meat, n_cluster=count,
+        unit_influence=influence, units=units, change=0.0,
+    )  # fmt: skip
+
+
+def _meat(
+    influence: Floats, units: Units, design: Design, cluster: str | None
+) -> tuple[Floats, int]:
+    """Return the robust variance and the number of independent units."""
+    if units.row is None:
+        return design.meat(influence, cluster)
+    weight = units.weight[: units.n]
+    if cluster is None:
+        by = weight**2 if design.sampling else weight
+        return (influence * by[:, None]).T @ influence, units.n
+    code = design.column(cluster).rank("dense").to_numpy().astype(np.int64)[units.row]
+    starts = units.first[: units.n]
+    if (code != np.repeat(code[starts], np.diff(units.first[: units.n + 1]))).any():
+        raise CallError(
+            f"Some persons stand in several clusters {cluster!r}",
+            fix="cluster by the person, or by what persons stay in",
+        )
+    _, number = np.unique(code[starts], return_inverse=True)
+    sums = add_up(influence * weight[:, None], number, int(number.max()) + 1)
+    return sums.T @ sums, len(sums)
