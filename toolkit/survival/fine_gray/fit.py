@@ -146,7 +146,7 @@ def fine_gray(
     layers, groups = as_columns(strata), as_columns(censoring_by)
     design = make_design(
         formula, data, time=time, event=event, entry=entry, weights=weights,
-        weight_type=weight_type, strata=[*layers, *groups], offset=offset, competing=True,
+        weight_type=weight_type, strata=[*dict.fromkeys([*layers, *groups])], offset=offset, competing=True,
         cluster=cluster,
     )  # fmt: skip
     stratum, known = _number(design.patterns, layers)
@@ -192,7 +192,6 @@ def fine_gray(
         "censoring_by": groups,
         "variance": f"{variance}, robust" if robust else "inverse information",
         "n_cluster": n_cluster if cluster is not None else None,
-        "offset": offset,
         "warnings": [],
         "versions": versions(),
         "wall_time": clock.perf_counter() - begin,

@@ -185,7 +185,7 @@ class FineGrayModel(Regression):
         design = self.design
         x = design.covariates.matrix(frame, where="the new data")
         offset = np.zeros(frame.height)
-        name = self.meta["offset"]
+        name = self.design.offset_name
         if name is not None:
             require_columns(frame, name, where="the new data")
             require_no_nulls(frame, name)
