@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -56,7 +56,7 @@ class Histories:
         """P."""
         return int(self.first.sum())
 
-    def to_rows(self, values: NDArray[np.generic]) -> NDArray[np.generic]:
+    def to_rows(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return values in this order, (N,), in that of the data."""
         out = np.empty_like(values)
         out[self.order] = values

@@ -1,0 +1,354 @@
+"""The revolving door: who goes in and out of benefit again and again within a window."""
+
+from __future__ import annotations
+
+import time as clock
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+
+from toolkit.errors import (
+    CallError,
+    EmptyCohortError,
+    InputError,
+    ReversedSpellError,
+    check_option,
+)
+from toolkit.frames import (
+    as_columns,
+    require_at_least,
+    require_columns,
+    require_no_nulls,
+    require_rows,
+    rows_where,
+    to_frame,
+)
+from toolkit.provenance import versions
+from toolkit.result import Result
+from toolkit.survival.checks import check_time_type
+from toolkit.survival.intervals import check_interval, normal_quantile
+from toolkit.survival.kaplan_meier import KaplanMeier, kaplan_meier
+from toolkit.survival.recurrent.histories import weighting_of_persons
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from toolkit.survival.counts import Weighting
+
+    Floats = NDArray[np.float64]
+
+Among = Literal["all", "left"]
+AMONG = ("all", "left")
+_WEIGHT = "\0weight"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevolvingDoor(Result):
+    """Shares of persons who go round in the revolving door; made by `revolving_door`.
+
+    Attributes
+    ----------
+    persons : DataFrame
+        One row a person on benefit in the window: the person, the `by` columns, `n_in, n_out`
+        (inflows and outflows), `revolving`, and of those with an inflow `time` since the first
+        until the last outflow that was asked for, or until the window closes, and `event`.
+    table : DataFrame
+        What `tidy` returns.
+    by : tuple of str
+    conf_level : float
+    weighting : {"frequency", "sampling"} or None
+    """
+
+    persons: pl.DataFrame = field(repr=False)
+    table: pl.DataFrame = field(repr=False)
+    by: tuple[str, ...]
+    conf_level: float
+    weighting: Weighting | None
+
+    def tidy(self) -> pl.DataFrame:
+        """Return a row per group.
+
+        Columns: the `by` columns, `n` (persons that the share is of), `n_revolving, estimate,
+        std_error, conf_low, conf_high`; counts are unweighted, intervals Wilson's.
+        """
+        return self.table
+
+    def glance(self) -> pl.DataFrame:
+        """Return one row: persons, inflows and outflows in the window, groups."""
+        flows = self.persons.select(pl.col("n_in", "n_out").sum())
+        return pl.DataFrame({"n": [self.meta["n"]]}).hstack(flows).with_columns(
+            n_group=self.table.height, conf_level=pl.lit(self.conf_level)
+        )  # fmt: skip
+
+    def since_inflow(self, **options: Any) -> KaplanMeier:
+        """Return the curve of not yet having gone round, by time since the first inflow.
+
+        A window cuts off those who came in late, so that shares in it are too small; here they are
+        censored when it closes. One minus the curve at 24 is the share that within 24 months of
+        coming in has left, and come back and left again, as often as asked for.
+
+        Parameters
+        ----------
+        **options
+            Of `kaplan_meier`, such as `conf_type`.
+        """
+        first = self.persons.filter(pl.col("time").is_not_null())
+        if self.weighting is not None:
+            options |= {"weights": _WEIGHT, "weight_type": self.weighting}
+        return kaplan_meier(first, time="time", event="event", by=list(self.by), **options)
+
+
+def revolving_door(
+    data: Any,
+    *,
+    person: str,
+    start: str,
+    stop: str,
+    window: tuple[float, float],
+    times: int = 2,
+    max_gap: float = 0,
+    among: Among = "all",
+    by: str | Sequence[str] | None = None,
+    weights: str | None = None,
+    weight_type: Weighting | None = None,
+    conf_level: float = 0.95,
+) -> RevolvingDoor:
+    """Estimate the share of persons who go in and out of benefit at least `times` times.
+
+    The revolving-door group ("draaideurgroep") of Statistics Netherlands: at least twice in and
+    at least twice out within the period.
+
+    Parameters
+    ----------
+    data : frame
+        One row a spell on benefit, [start, stop): polars (eager or lazy), or anything narwhals can
+        read. The spells' own beginnings and ends, not cut at the window.
+    person, start, stop : str
+        Columns; times are numbers (months since some month), `stop` null while the spell runs.
+    window : tuple of two numbers
+        The period, [first, end). An inflow is a start in it, an outflow a stop after its first
+        moment and before its end.
+    times : int
+        How often in, and how often out.
+    max_gap : float
+        Spells that start within so much time after the last one are one spell; also overlapping
+        ones.
+    among : {"all", "left"}
+        Of whom the share is: of all on benefit at some time in the window, or of those who left.
+    by : str or sequence of str, optional
+        Group columns; a person counts in the group of its first spell in the window.
+    weights : str, optional
+        Column of weights ≥ 0 that do not change within a person.
+    weight_type : {"frequency", "sampling"}, optional
+        ``frequency``: a person with weight w is w such persons. ``sampling``: one that stands for
+        w. None: ``frequency`` when all weights are whole.
+    conf_level : float
+
+    Returns
+    -------
+    RevolvingDoor
+
+    Raises
+    ------
+    toolkit.errors.ToolkitError
+        One of the family, for columns or values that cannot be used.
+
+    Notes
+    -----
+    The standard error is √(Σ w² (z - p)²) / Σ w, with z whether a person revolves; the interval is
+    Wilson's for the number of persons that would give it. A window of a few years sees too few
+    rounds of those who came in late, as Statistics Netherlands says of its own figure; see
+    `RevolvingDoor.since_inflow`.
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from toolkit.survival.recurrent import revolving_door
+    >>> spells = pl.DataFrame({
+    ...     "who": [1, 1, 2, 3], "from": [1, 9, 0, 4], "to": [5, 14, None, 8],
+    ... })
+    >>> door = revolving_door(spells, person="who", start="from", stop="to", window=(0, 24))
+    >>> door.tidy()["estimate"].round(3).to_list()
+    [0.333]
+    """
+    begin = clock.perf_counter()
+    check_option("among", among, AMONG)
+    check_interval(conf_level, "plain")
+    first, end = _check_window(window, times, max_gap)
+    frame, groups = to_frame(data), as_columns(by)
+    require_columns(frame, person, start, stop, *groups, *([weights] if weights else []))
+    require_rows(frame)
+    require_no_nulls(frame, person, start, *groups)
+    for name in (start, stop):
+        check_time_type(name, frame.schema[name])
+    count, where = rows_where(frame, pl.col(stop) <= pl.col(start))
+    if count:
+        raise ReversedSpellError(
+            f"{stop!r} is at or before {start!r}", where=where,
+            fix="a spell is [start, stop); leave out spells without a day",
+        )  # fmt: skip
+    weighting = _weighting(frame, person, weights, weight_type)
+    spells, merged = _merge(frame, person, start, stop, groups, weights, max_gap)
+    seen = spells.filter(pl.col("start") < end, pl.col("stop").is_null() | (pl.col("stop") > first))
+    persons = _follow(seen, groups, first=first, end=end, times=times)
+    if among == "left":
+        persons = persons.filter(pl.col("n_out") > 0)
+    zero = persons.filter(pl.col(_WEIGHT) == 0).height
+    persons = persons.filter(pl.col(_WEIGHT) > 0)
+    if not persons.height:
+        raise EmptyCohortError(
+            "Nobody is on benefit in the window"
+            if among == "all"
+            else "Nobody leaves in the window",
+            fix="check window= and the unit of the times",
+        )
+    whom = "persons on benefit" if among == "all" else "persons who left benefit"
+    meta = {
+        "estimand": f"share of {whom} in [{first:g}, {end:g}) with at least {times} inflows and "
+        f"{times} outflows",
+        "method": "Revolving-door index",
+        "definition": f"at least {times} times in and {times} times out in the window; spells at "
+        f"most {max_gap:g} apart are one",
+        "variance": "robust over persons",
+        "n": persons.height,
+        "n_event": int(persons["revolving"].sum()),
+        "n_merged": merged,
+        "weight_type": weighting,
+        "dropped": {"weight is zero": zero} if zero else {},
+        "warnings": _warnings(seen, groups),
+        "versions": versions(),
+        "wall_time": clock.perf_counter() - begin,
+    }
+    return RevolvingDoor(
+        meta=meta,
+        persons=persons.rename({"person": person}) if person not in groups else persons,
+        table=_shares(persons, groups, weighting, conf_level),
+        by=tuple(groups),
+        conf_level=conf_level,
+        weighting=weighting,
+    )
+
+
+def _check_window(window: tuple[float, float], times: int, max_gap: float) -> tuple[float, float]:
+    try:
+        first, end = (float(value) for value in window)
+    except (TypeError, ValueError) as error:
+        raise CallError(
+            f"window={window!r} is not two numbers", fix="for instance window=(0, 24)"
+        ) from error
+    if not first < end or not np.isfinite([first, end]).all():
+        raise CallError(f"window={window!r} is empty", fix="give its first moment and its end")
+    if isinstance(times, bool) or not isinstance(times, int) or times < 1:
+        raise CallError(f"times={times!r} is no number of rounds", fix="2 is the usual one")
+    if not 0 <= max_gap < np.inf:
+        raise CallError(f"max_gap={max_gap!r} is no length of time", fix="0 bridges nothing")
+    return first, end
+
+
+def _weighting(
+    frame: pl.DataFrame, person: str, weights: str | None, weight_type: Weighting | None
+) -> Weighting | None:
+    if weights is not None:
+        require_no_nulls(frame, weights)
+        check_time_type(weights, frame.schema[weights])
+        require_at_least(frame, weights)
+        spread = frame.group_by(person).agg(n=pl.col(weights).n_unique())
+        several = int((spread["n"] > 1).sum())
+        if several:
+            raise InputError(
+                f"Weights {weights!r} change within a person",
+                where=f"{several:,} of {spread.height:,} persons",
+                fix="a person has one weight here",
+            )
+    return weighting_of_persons(frame, person, weights, weight_type)
+
+
+def _merge(
+    frame: pl.DataFrame,
+    person: str,
+    start: str,
+    stop: str,
+    groups: Sequence[str],
+    weights: str | None,
+    max_gap: float,
+) -> tuple[pl.DataFrame, int]:
+    """Return spells with time off benefit between them, and how many were merged into others."""
+    w = pl.col(weights).cast(pl.Float64) if weights else pl.lit(1.0)
+    rows = frame.select(
+        *(pl.col(name).alias(f"by_{i}") for i, name in enumerate(groups)),
+        person=pl.col(person), start=pl.col(start).cast(pl.Float64),
+        stop=pl.col(stop).cast(pl.Float64).fill_null(float("inf")), weight=w,
+    ).sort("person", "start", "stop")  # fmt: skip
+    until = pl.col("stop").cum_max().shift().over("person")
+    apart = rows.with_columns(
+        new=(pl.col("start") > until + max_gap).fill_null(value=True)
+    ).with_columns(spell=pl.col("new").cum_sum())
+    made = apart.group_by("spell", maintain_order=True).agg(
+        pl.col("person", "start", "weight", "^by_.*$").first(), pl.col("stop").max()
+    )
+    running = pl.when(pl.col("stop").is_finite()).then(pl.col("stop"))
+    return made.with_columns(stop=running), rows.height - made.height
+
+
+def _follow(
+    spells: pl.DataFrame, groups: Sequence[str], *, first: float, end: float, times: int
+) -> pl.DataFrame:
+    """Count the flows of each person, and time its rounds since the first inflow."""
+    inflow = (pl.col("start") >= first) & (pl.col("start") < end)
+    outflow = (pl.col("stop") > first) & (pl.col("stop") < end)
+    came, left = pl.col("start").filter(inflow), pl.col("stop").filter(inflow & outflow)
+    persons = spells.group_by("person", maintain_order=True).agg(
+        *(pl.col(f"by_{i}").first().alias(name) for i, name in enumerate(groups)),
+        n_in=inflow.sum().cast(pl.Int64),
+        n_out=outflow.fill_null(value=False).sum().cast(pl.Int64),
+        came=came.min(),
+        rounds=left.sort().get(times - 1, null_on_oob=True),
+        weight=pl.col("weight").first(),
+    )
+    return persons.with_columns(
+        revolving=(pl.col("n_in") >= times) & (pl.col("n_out") >= times),
+        time=pl.coalesce("rounds", pl.lit(end)) - pl.col("came"),
+        event=pl.col("rounds").is_not_null(),
+    ).select(
+        "person", *groups, "n_in", "n_out", "revolving", "time", "event",
+        pl.col("weight").alias(_WEIGHT),
+    )  # fmt: skip
+
+
+def _shares(
+    persons: pl.DataFrame, groups: Sequence[str], weighting: Weighting | None, conf_level: float
+) -> pl.DataFrame:
+    """Return the share that revolves, by group, with its error and Wilson's interval."""
+    w, z = pl.col(_WEIGHT), pl.col("revolving").cast(pl.Float64)
+    v = w if weighting == "frequency" else w * w
+    sums = {"n": pl.len().cast(pl.Int64), "n_revolving": pl.col("revolving").sum().cast(pl.Int64),
+            "w": w.sum(), "wz": (w * z).sum(), "v": v.sum(), "vz": (v * z).sum()}  # fmt: skip
+    made = persons.group_by(groups).agg(**sums).sort(groups) if groups else persons.select(**sums)
+    total, p = made["w"].to_numpy(), (made["wz"] / made["w"]).to_numpy()
+    spread = made["vz"].to_numpy() * (1 - 2 * p) + made["v"].to_numpy() * p**2
+    error = np.sqrt(np.maximum(spread, 0.0)) / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n = np.where(error > 0, p * (1 - p) / error**2, total**2 / made["v"].to_numpy())
+    q = normal_quantile(conf_level)
+    middle = (p + q**2 / (2 * n)) / (1 + q**2 / n)
+    half = q / (1 + q**2 / n) * np.sqrt(p * (1 - p) / n + q**2 / (4 * n**2))
+    return made.select(*groups, "n", "n_revolving").with_columns(
+        estimate=p,
+        std_error=error,
+        conf_low=np.maximum(middle - half, 0.0),
+        conf_high=np.minimum(middle + half, 1.0),
+    )
+
+
+def _warnings(spells: pl.DataFrame, groups: Sequence[str]) -> list[str]:
+    said = []
+    for i, name in enumerate(groups):
+        changed = spells.group_by("person").agg(n=pl.col(f"by_{i}").n_unique())["n"]
+        several = int((changed > 1).sum())
+        if several:
+            said.append(f"{several:,} persons change {name}: they count where they began")
+    return said
