@@ -103,13 +103,13 @@ def multi_state(
     Examples
     --------
     >>> import polars as pl
-    >>> from toolkit import survival
+    >>> from toolkit.survival.multi_state import multi_state
     >>> spells = pl.DataFrame(
     ...     {"person": [1, 1, 2, 3], "start": [0, 3, 0, 0], "stop": [3, 6, 4, 5],
     ...      "state": ["benefit", "work", "benefit", "benefit"],
     ...      "next": ["work", None, "work", None]}
     ... )
-    >>> model = survival.multi_state(
+    >>> model = multi_state(
     ...     spells, person="person", start="start", stop="stop", from_state="state",
     ...     to_state="next",
     ... )
@@ -159,8 +159,11 @@ def multi_state(
         variance=variance,
         conf_level=conf_level,
         conf_type=conf_type,
-        source=Source(data=data, person=person, start=start, stop=stop),
-    )
+        source=Source(
+            data=data, person=person, start=start, stop=stop, from_state=from_state,
+            to_state=to_state, weights=weights, cluster=cluster,
+        ),
+    )  # fmt: skip
 
 
 def _check_counts(variance: str, groups: Groups, cluster: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, NegativeTimeError, check_option
+from toolkit.errors import CallError, EmptyCohortError, NegativeTimeError, check_option
 from toolkit.result import Result
 from toolkit.survival.multi_state.chain import Chain, VarianceType, follow
 from toolkit.survival.multi_state.curves import StateProbabilities
@@ -21,6 +21,7 @@ from toolkit.survival.multi_state.markov_test import (
     make_test,
     refuse_weights,
 )
+from toolkit.survival.multi_state.regression import TransitionModels, fit_transitions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from toolkit.survival.cox.likelihood import Ties
     from toolkit.survival.intervals import ConfType
     from toolkit.survival.multi_state.groups import Groups
 
@@ -42,6 +44,10 @@ class Source:
     person: str
     start: str
     stop: str
+    from_state: str
+    to_state: str
+    weights: str | None
+    cluster: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +237,59 @@ class MultiState(Result):
         return make_test(
             self.groups.histories, self.moves, self.states, check_landmarks(landmarks),
             {**self.meta}, seed,
+        )  # fmt: skip
+
+    def cox(
+        self,
+        formula: str,
+        *,
+        transitions: Sequence[tuple[Any, Any]] | None = None,
+        shared: bool = False,
+        ties: Ties = "efron",
+        strata: str | Sequence[str] | None = None,
+        robust: bool | None = None,
+    ) -> TransitionModels:
+        """Fit Cox models to the moves, each with a baseline of its own (per group as well).
+
+        Parameters
+        ----------
+        formula : str
+            Right-hand side, of columns of the data: ``age + sex``. With `shared` the column
+            ``transition`` ("benefit → work") may stand in it.
+        transitions : sequence of (from, to), optional
+            Kinds of move; without it all that happen.
+        shared : bool
+            One set of coefficients for all moves; without it a model each.
+        ties, strata, robust
+            As in `cox`; a robust variance adds up the rows of a person, or of a cluster.
+
+        Returns
+        -------
+        TransitionModels
+            Its `occupation(new, times, p0=…)` is where a unit with given covariates is expected
+            to be.
+
+        Notes
+        -----
+        Time runs from the start of the study, not from the entry into a state ("clock forward").
+        """
+        happens = sum(moves.n_move.sum(axis=0) for moves in self.moves) > 0
+        if transitions is None:
+            wanted = [(int(h), int(j)) for h, j in zip(*np.nonzero(happens), strict=True)]
+        else:
+            wanted = [(self._number(h), self._number(j)) for h, j in transitions]
+        for h, j in wanted:
+            if not happens[h, j]:
+                raise EmptyCohortError(
+                    f"Nobody moves from {self.states[h]!r} to {self.states[j]!r}",
+                    fix="leave this move out of transitions",
+                )
+        kind = self.meta["weight_type"]
+        return fit_transitions(
+            formula, self.source, self.states, wanted, shared=shared, by=self.groups.by,
+            meta={**self.meta}, ties=ties, strata=strata, robust=robust,
+            weights=self.source.weights, weight_type=kind, cluster=self.source.cluster,
+            conf_level=self.conf_level,
         )  # fmt: skip
 
     def transitions(self) -> pl.DataFrame:
