@@ -46,6 +46,7 @@ def evaluate(
     x: Any, centre: Any, eta: Any, pattern: Any, n: Any, order: Any, last: Any, before: Any,
     event: Any, first: Any, deaths: Any, truncated: bool, score: Any, information: Any,
 ) -> float:  # fmt: skip
+    """Return the log-likelihood; add to `score`, (p,), and `information`, (p, p)."""
     n_times, p = len(deaths), x.shape[1]
     # deaths at this or an earlier time of the stratum: as far as the recursion has to go
     most = np.empty(n_times, np.int64)

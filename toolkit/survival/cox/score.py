@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.segments import add_up
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from toolkit.survival.cox.likelihood import Fitted
+    from toolkit.survival.design import Design
 
     Floats = NDArray[np.float64]
 
@@ -79,15 +78,11 @@ def robust_variance(fitted: Fitted, bread: Floats, cluster: str | None) -> tuple
     return (variance + variance.T) / 2, units
 
 
-def martingale(fitted: Fitted) -> Floats:
-    """Return the martingale residual of one unit in each cell, (C,): event - r A."""
-    design = fitted.design
-    out: Floats = fitted.risk_sets.event - fitted.risk[design.pattern] * fitted.exposure
-    return out
+def unit_sums(design: Design, values: Floats, cluster: str | None) -> Floats:
+    """Return one unit's values, (C, K), so that the sum of squares over rows is their variance.
 
-
-def per_pattern(fitted: Fitted, values: Floats) -> Floats:
-    """Return the weighted sum of cells' values by pattern, (P, …)."""
-    design = fitted.design
-    weights = design.n if values.ndim == 1 else design.n[:, None]
-    return add_up(values * weights, design.pattern, len(design.x))
+    Added up by cluster with their weights, (clusters, K), or times the root of Σ w² per cell.
+    """
+    if cluster is None:
+        return values * np.sqrt(design.n_squared)[:, None]
+    return design.cluster_sums(values, cluster)

@@ -26,6 +26,7 @@ def _beyond(y: float) -> float:
 
 @nb.njit(cache=True, nogil=True)
 def add_efron(risk: Any, dying: Any, deaths: Any, out: Any) -> None:
+    """Write the five sums of `TieSums` for each time, (5, T)."""
     for t in range(len(risk)):
         d, unit = deaths[t], dying[t] / deaths[t]
         z = risk[t] / unit if unit > 0 else np.inf

@@ -1,0 +1,241 @@
+"""Predicted survival and the baseline hazard, with standard errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from toolkit.errors import UnknownCodeError
+from toolkit.frames import require_columns, require_no_nulls, require_rows
+from toolkit.result import Result
+from toolkit.survival.cox.hazard import hazard_at, hazard_spread, observed_until
+from toolkit.survival.curves import check_times, time_series
+from toolkit.survival.intervals import ConfType, interval, normal_quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from toolkit.survival.cox.model import CoxModel
+    from toolkit.survival.design import Design
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Points:
+    """Cumulative hazards of M units, each at its own times, under one another: K points.
+
+    Attributes
+    ----------
+    unit : (K,) array
+        Row of the new data.
+    time, cumulative, std_error : (K,) arrays
+        Λ(t | x) and its standard error; NaN past what is observed in the stratum.
+    """
+
+    unit: Ints
+    time: Floats
+    cumulative: Floats
+    std_error: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoxCurves(Result):
+    """Predicted curves; made by `CoxModel.predict_survival`.
+
+    Attributes
+    ----------
+    labels : DataFrame
+        M rows: number of the row, strata and covariates of the new data.
+    points : Points
+    conf_level, conf_type
+        Of the intervals.
+    """
+
+    labels: pl.DataFrame = field(repr=False)
+    points: Points = field(repr=False)
+    conf_level: float
+    conf_type: ConfType
+
+    def tidy(self) -> pl.DataFrame:
+        """Return a row per unit and time: labels, time, survival and its interval.
+
+        `std_error` is that of the survival. Past the last observed time of a stratum the estimate
+        is null.
+        """
+        points = self.points
+        survival = np.exp(-points.cumulative)
+        std_error = survival * points.std_error
+        low, high = interval(
+            survival, std_error, conf_level=self.conf_level, conf_type=self.conf_type
+        )
+        if self.conf_type != "plain":  # before the first event S is 1 for sure
+            sure = points.cumulative == 0
+            low, high = np.where(sure, 1.0, low), np.where(sure, 1.0, high)
+        numbers = {"estimate": survival, "std_error": std_error, "conf_low": low, "conf_high": high}
+        return self.labels[points.unit].with_columns(
+            time_series(points.time),
+            *(pl.Series(name, x).fill_nan(None) for name, x in numbers.items()),
+        )
+
+    def glance(self) -> pl.DataFrame:
+        """Return one row: counts of the fit, and how many curves."""
+        return pl.DataFrame(
+            {
+                "n": [self.meta["n"]],
+                "n_event": [self.meta["n_event"]],
+                "n_curve": [self.labels.height],
+                "conf_level": [self.conf_level],
+            }
+        )
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the curves with their bands, each with what tells its row from the others."""
+        from toolkit.survival._plot import plot_curves
+
+        names = [name for name in self.labels.columns[1:] if self.labels[name].n_unique() > 1] or (
+            ["row"] if self.labels.height > 1 else []
+        )
+        if self.labels.select(names).n_unique() < self.labels.height:
+            names = ["row", *names]
+        return plot_curves(
+            self.tidy().filter(pl.col("estimate").is_not_null()), by=names, ax=ax, start=1.0,
+            at_risk=None, ylabel="Predicted survival", **options,
+        )  # fmt: skip
+
+
+def new_rows(
+    design: Design, new: pl.DataFrame, *, what: str = "the new data"
+) -> tuple[Floats, Floats, Ints, pl.DataFrame]:
+    """Return terms (M, p), offsets (M,), strata (M,) and labels of new data.
+
+    Raises
+    ------
+    toolkit.errors.ToolkitError
+        For columns that are not there, missing values, levels or strata the model does not know.
+    """
+    require_rows(new, what)
+    layers = [name for name in design.strata.columns if name]
+    offset = design.offset_name
+    extra = [*layers, *([offset] if offset else [])]
+    require_columns(new, *extra, where=what)
+    require_no_nulls(new, *extra)
+    x = design.covariates.matrix(new, where=what)
+    shift = new[offset].cast(pl.Float64).to_numpy() if offset else np.zeros(new.height)
+    names = list(dict.fromkeys([*layers, *design.covariates.variables, *extra]))
+    labels = new.select(names).with_row_index("row") if names else new.select(pl.row_index("row"))
+    return x, shift, _strata_of(design, new, layers, what), labels
+
+
+def _strata_of(design: Design, new: pl.DataFrame, layers: list[str], what: str) -> Ints:
+    if not layers:
+        return np.zeros(new.height, dtype=np.int64)
+    known = design.strata.with_row_index("\0number")
+    asked = new.select(pl.col(name).cast(design.strata.schema[name]) for name in layers)
+    number = asked.join(known, on=layers, how="left", maintain_order="left")["\0number"]
+    if number.null_count():
+        values = asked.filter(number.is_null()).row(0)
+        named = ", ".join(f"{k} = {v!r}" for k, v in zip(layers, values, strict=True))
+        raise UnknownCodeError(
+            f"The model has no stratum {named}",
+            where=what,
+            fix="a stratum that was not in the data has no baseline; predict for one that was",
+        )
+    return number.to_numpy().astype(np.int64)
+
+
+def hazard_points(
+    model: CoxModel, x: Floats, offset: Floats, stratum: Ints, times: Floats | None
+) -> Points:
+    """Return Λ(t | x) with its standard error for M units, at `times` or all event times."""
+    fitted = model.fitted
+    sets = fitted.risk_sets
+    if times is None:
+        first = np.searchsorted(sets.stratum, stratum)
+        count = np.searchsorted(sets.stratum, stratum, side="right") - first
+        unit = np.repeat(np.arange(len(stratum)), count)
+        row = np.arange(len(unit)) - np.repeat(np.cumsum(count) - count, count) + first[unit]
+        time = sets.time[row].astype(np.float64)
+    else:
+        unit = np.repeat(np.arange(len(stratum)), len(times))
+        time = np.tile(times, len(stratum))
+    base = hazard_at(fitted, stratum[unit], time)
+    middle = x - fitted.centre
+    ratio = np.exp(middle @ model.coefficients + offset - fitted.offset_centre)[unit]
+    v = middle[unit] * base.cumulative[:, None] - base.slope
+    if model.robust:
+        variance = np.empty(len(unit))
+        for layer in np.unique(stratum):
+            mine = stratum[unit] == layer
+            known, at = np.unique(time[mine], return_inverse=True)
+            spread = hazard_spread(fitted, model.vcov_model, layer, known, model.cluster)
+            variance[mine] = spread.at(at).variance(v[mine], model.vcov)
+    else:
+        variance = base.variance + ((v @ model.vcov) * v).sum(axis=1)
+    known = time <= observed_until(fitted)[stratum[unit]]
+    return Points(
+        unit=unit,
+        time=time,
+        cumulative=np.where(known, ratio * base.cumulative, np.nan),
+        std_error=np.where(known, ratio * np.sqrt(np.maximum(variance, 0.0)), np.nan),
+    )
+
+
+def predict_survival(
+    model: CoxModel,
+    new: pl.DataFrame,
+    times: float | Sequence[float] | None,
+    *,
+    conf_level: float,
+    conf_type: ConfType,
+) -> CoxCurves:
+    """Return the survival curves of the rows of `new`; see `CoxModel.predict_survival`."""
+    x, offset, stratum, labels = new_rows(model.design, new)
+    asked = None if times is None else check_times(times)
+    points = hazard_points(model, x, offset, stratum, asked)
+    how = (
+        "influence functions, as robust as the coefficients"
+        if model.robust
+        else "Tsiatis: baseline and coefficients"
+    )
+    meta = dict(model.meta) | {
+        "estimand": "P(T > t) of units with these covariates",
+        "method": f"{model.meta['method']}: predicted survival exp(-Λ)",
+        "variance": how,
+    }
+    return CoxCurves(
+        meta=meta, labels=labels, points=points, conf_level=conf_level, conf_type=conf_type
+    )
+
+
+def baseline_table(model: CoxModel, *, centered: bool) -> pl.DataFrame:
+    """Return the cumulative baseline hazard per stratum; see `CoxModel.baseline`."""
+    fitted, design = model.fitted, model.design
+    layers = design.strata.height
+    p = design.x.shape[1]
+    x = np.tile(fitted.centre if centered else np.zeros(p), (layers, 1))
+    offset = np.full(layers, fitted.offset_centre if centered else 0.0)
+    points = hazard_points(model, x, offset, np.arange(layers), None)
+    half = normal_quantile(model.conf_level) * points.std_error
+    sets = fitted.risk_sets
+    ratio = 1.0 if centered else 1 / fitted.scale
+    labels = design.strata.select(name for name in design.strata.columns if name)
+    return pl.DataFrame(
+        {
+            **{name: labels[name].gather(points.unit) for name in labels.columns},
+            "time": time_series(points.time),
+            "n_event": sets.weight if design.sampling else np.rint(sets.weight).astype(np.int64),
+            "hazard": fitted.hazard * ratio,
+            "estimate": points.cumulative,
+            "std_error": points.std_error,
+            "conf_low": points.cumulative - half,
+            "conf_high": points.cumulative + half,
+        }
+    )
