@@ -12,6 +12,7 @@ import polars as pl
 from toolkit.errors import EmptyCohortError, check_option, unknown_option
 from toolkit.frames import as_columns
 from toolkit.provenance import versions
+from toolkit.survival.cox.fit import check_information
 from toolkit.survival.design import make_design
 from toolkit.survival.fine_gray.influence import Parts, censoring_residuals, score_residuals
 from toolkit.survival.fine_gray.jumps import CENSORINGS, CensoringType, find_jumps
@@ -19,7 +20,7 @@ from toolkit.survival.fine_gray.likelihood import TIES, TiesType, derivatives, e
 from toolkit.survival.fine_gray.model import FineGrayModel
 from toolkit.survival.fine_gray.risk_sets import RiskSets, lay_out
 from toolkit.survival.intervals import check_interval
-from toolkit.survival.regression import check_collinearity, maximise
+from toolkit.survival.regression import inverse, maximise
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
@@ -146,16 +147,14 @@ def fine_gray(
     layers, groups = as_columns(strata), as_columns(censoring_by)
     design = make_design(
         formula, data, time=time, event=event, entry=entry, weights=weights,
-        weight_type=weight_type, strata=[*dict.fromkeys([*layers, *groups])], offset=offset, competing=True,
-        cluster=cluster,
+        weight_type=weight_type, strata=[*dict.fromkeys([*layers, *groups])], offset=offset,
+        competing=True, cluster=cluster,
     )  # fmt: skip
     stratum, known = _number(design.patterns, layers)
     of_censoring, _ = _number(design.patterns, groups)
     design = replace(design, stratum=stratum, strata=known)
     number = _cause_number(design, cause, event)
     n_pattern = add_up(design.n, design.pattern, len(design.x))
-    check_collinearity(design.x, design.terms, n_pattern)
-
     group = of_censoring[design.pattern]
     jumps = find_jumps(design, group, censoring)
     sets = lay_out(design, number, jumps, group)
@@ -167,21 +166,24 @@ def fine_gray(
         at = evaluate(sets, x, design.offset, beta, ties)
         return (at.loglik, *derivatives(sets, x, at))
 
-    top = maximise(
-        objective, np.zeros(x.shape[1]), names=design.terms, spread=spread, tolerance=1e-16
-    )
-    at = evaluate(sets, x, design.offset, top.point, ties)
+    null = objective(np.zeros(x.shape[1]))
+    check_information(null[2], spread, sets.n_event.sum(), design)
+    top = maximise(objective, np.zeros(x.shape[1]), names=design.terms, spread=spread)
+    # one step more squares what is left of the error
+    beta = top.point + top.inverse @ top.score
+    at = evaluate(sets, x, design.offset, beta, ties)
+    bread = inverse(derivatives(sets, x, at)[1])
     parts = Parts(
         design=design, sets=sets, jumps=jumps, group=group, censoring=censoring, at=at, x=x,
-        beta=top.point,
+        beta=beta,
     )  # fmt: skip
     exact = VARIANCES[variance]
     moved = score_residuals(parts)
     if exact is not None:
         moved += censoring_residuals(parts, exact=exact)
-    influence = moved @ top.inverse
+    influence = moved @ bread
     n_cluster = None
-    vcov = top.inverse
+    vcov = bread
     if robust:
         vcov, n_cluster = design.meat(influence, cluster)
     meta = _describe(design, sets, number) | {
@@ -199,12 +201,12 @@ def fine_gray(
     return FineGrayModel(
         meta=meta,
         terms=design.terms,
-        coefficients=top.point,
+        coefficients=beta,
         vcov=vcov,
-        vcov_model=top.inverse,
+        vcov_model=bread,
         robust=robust,
-        loglik=top.value,
-        loglik_null=top.start_value,
+        loglik=at.loglik,
+        loglik_null=null[0],
         conf_level=conf_level,
         design=design,
         cause=cause,

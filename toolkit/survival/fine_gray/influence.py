@@ -58,12 +58,13 @@ def score_residuals(parts: Parts) -> Floats:
     """Return η of a unit in every cell, (C, p)."""
     at, sets = parts.at, parts.sets
     x, r = parts.x[parts.design.pattern], parts.cell_risk[:, None]
-    spent = exposed(parts, np.column_stack([at.hazard, at.drift]))
+    spent = exposed(parts, np.column_stack([at.hazard, at.means.pull]))
     eta = r * (spent[:, 1:] - x * spent[:, :1])
     own = np.flatnonzero(sets.own)
     m = sets.last[own]
-    eta[own] += x[own] - (at.expected / sets.n_event[:, None])[m]
-    eta[own] += r[own] * (x[own] * at.hazard_f[m][:, None] - at.drift_f[m])
+    less, less_x = at.hazard - at.own_hazard, at.means.pull - at.means.own_pull
+    eta[own] += x[own] - at.means.own[m]
+    eta[own] += r[own] * (x[own] * less[m][:, None] - less_x[m])
     return eta
 
 
@@ -71,7 +72,7 @@ def martingale_residuals(parts: Parts) -> Floats:
     """Return the events of a unit in every cell less those expected of it, (C,)."""
     at, sets = parts.at, parts.sets
     expected = exposed(parts, at.hazard[:, None])[:, 0]
-    expected[sets.own] -= at.hazard_f[sets.last[sets.own]]
+    expected[sets.own] -= (at.hazard - at.own_hazard)[sets.last[sets.own]]
     return sets.own - parts.cell_risk * expected
 
 
@@ -82,7 +83,7 @@ def censoring_residuals(parts: Parts, *, exact: bool) -> Floats:
         return np.zeros((len(parts.design.time), parts.x.shape[1]))
     b = _carried(parts)
     b1 = b[:, None] * parts.x[parts.design.pattern[sets.carried]]
-    to_come = sets.to_come(np.column_stack([at.hazard, at.drift]))
+    to_come = sets.to_come(np.column_stack([at.hazard, at.means.pull]))
 
     def loss(gone: Floats, after: Floats) -> Floats:
         return gone[:, 1:] * after[:, :1] - gone[:, :1] * after[:, 1:]
@@ -102,14 +103,15 @@ def baseline_residuals(parts: Parts, seen: NDArray[np.bool_], *, exact: bool | N
         As in `censoring_residuals`; None leaves the estimated weights out.
     """
     at, sets = parts.at, parts.sets
-    spent = exposed(parts, at.a0[:, None] * seen)
+    spent = exposed(parts, at.squared[:, None] * seen)
     moved = -parts.cell_risk[:, None] * spent
     own = np.flatnonzero(sets.own)
     m = sets.last[own]
-    gain = (at.hazard / sets.n_event)[m] + parts.cell_risk[own] * at.a1[m]
+    gain = (at.sums.first / sets.units)[m]
+    gain += parts.cell_risk[own] * (at.squared - at.own_squared)[m]
     moved[own] += gain[:, None] * seen[m]
     if exact is not None and len(sets.carried):
-        to_come = sets.to_come(at.a0[:, None] * seen)
+        to_come = sets.to_come(at.squared[:, None] * seen)
         q = _at_jumps(parts, _carried(parts)[:, None], to_come, np.multiply, exact=exact)
         moved += _spread(parts, q, exact=exact)
     return moved

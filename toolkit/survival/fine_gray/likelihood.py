@@ -1,4 +1,4 @@
-"""The partial likelihood of the subdistribution, with tied events after Efron or Breslow."""
+"""The partial likelihood of the subdistribution; tied events after Efron or Breslow as in `cox`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from toolkit.survival.segments import add_up
+from toolkit.survival.cox.likelihood import Means, means_of
+from toolkit.survival.cox.ties import TieSums, breslow_sums, efron_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,56 +20,39 @@ if TYPE_CHECKING:
 TiesType = Literal["efron", "breslow"]
 TIES = ("efron", "breslow")
 
+#: Patterns a block of the product X'ΩX: fits the cache, and one thread of BLAS.
+_BLOCK = 2048
+
 
 @dataclass(frozen=True, kw_only=True)
 class AtPoint:
     """Everything at given coefficients; M moments, P patterns, p terms.
 
-    Efron takes the u events tied at a moment one after the other, out of a risk set from which the
-    share f = 0, 1/u … (u-1)/u of them has gone; each counts n/u, n the weight of all. Breslow takes
-    them at once: one step with f = 0. With s = S0 - f D0 (S over the risk set, D over its events),
-    sums over the steps:
+    Who left by another cause is in the risk sets, never among the tied events, so sums over ties
+    are those of the Cox model.
 
     Attributes
     ----------
     risk : (P,) array
-        exp(x β + offset), x centred.
-    s1, d1 : (M, p) arrays
-        Σ r x over the risk set and over its events.
-    hazard, hazard_f : (M,) arrays
-        Σ n/u / s, the increment of the baseline, and the same times f.
-    a0, a1, a2 : (M,) arrays
-        Σ n/u / s² times 1, f and f².
+        r = exp(x β + offset), x centred.
+    sums : TieSums
+    means : Means
+        Mean covariates of the risk sets.
+    hazard, own_hazard : (M,) arrays
+        Increment of the baseline for a unit at risk, and for one that has the event then.
+    squared, own_squared : (M,) arrays
+        Minus what one more of risk 1 in the risk set moves these by.
     loglik : float
     """
 
     risk: Floats
-    s1: Floats
-    d1: Floats
+    sums: TieSums
+    means: Means
     hazard: Floats
-    hazard_f: Floats
-    a0: Floats
-    a1: Floats
-    a2: Floats
+    own_hazard: Floats
+    squared: Floats
+    own_squared: Floats
     loglik: float
-
-    @property
-    def drift(self) -> Floats:
-        """Minus the derivative of `hazard` to β, (M, p): Σ n/u E / s."""
-        moved: Floats = self.s1 * self.a0[:, None] - self.d1 * self.a1[:, None]
-        return moved
-
-    @property
-    def drift_f(self) -> Floats:
-        """The same times f, (M, p)."""
-        moved: Floats = self.s1 * self.a1[:, None] - self.d1 * self.a2[:, None]
-        return moved
-
-    @property
-    def expected(self) -> Floats:
-        """Sum of the expected covariates over the events of each moment, (M, p)."""
-        total: Floats = self.s1 * self.hazard[:, None] - self.d1 * self.hazard_f[:, None]
-        return total
 
 
 def evaluate(sets: RiskSets, x: Floats, offset: Floats, beta: Floats, ties: TiesType) -> AtPoint:
@@ -76,36 +60,33 @@ def evaluate(sets: RiskSets, x: Floats, offset: Floats, beta: Floats, ties: Ties
     predictor = x @ beta + offset
     risk = np.exp(predictor)
     both = np.column_stack([risk, x * risk[:, None]])
-    s, d = sets.sums(both), np.asarray(sets.events @ both)
-    sums = _steps(s[:, 0], d[:, 0], sets.n_event, sets.units, ties)
-    events = np.asarray(sets.events.sum(axis=0)).ravel()
+    at_risk, own = sets.sums(both), np.asarray(sets.events @ both)
+    s, d = at_risk[:, 0], own[:, 0]
+    sums = efron_sums(s, d, sets.units) if ties == "efron" else breslow_sums(s, sets.units)
+    weight = sets.n_event / sets.units
+    means = means_of(
+        sums, sets.units, weight, s, at_risk[:, 1:], d, own[:, 1:], efron=ties == "efron"
+    )
     return AtPoint(
-        risk=risk, s1=s[:, 1:], d1=d[:, 1:], hazard=sums[1], hazard_f=sums[2],
-        a0=sums[3], a1=sums[4], a2=sums[5], loglik=float(events @ predictor - sums[0].sum()),
+        risk=risk, sums=sums, means=means, hazard=weight * sums.first,
+        own_hazard=weight * sums.own_first, squared=weight * sums.second,
+        own_squared=weight * sums.own_second,
+        loglik=float(sets.events_of_pattern @ predictor - weight @ sums.log),
     )  # fmt: skip
 
 
 def derivatives(sets: RiskSets, x: Floats, at: AtPoint) -> tuple[Floats, Floats]:
     """Return the score (p,) and the information (p, p)."""
-    events = np.asarray(sets.events.sum(axis=0)).ravel()
-    score = events @ x - at.expected.sum(axis=0)
+    score = sets.events_of_pattern @ x - sets.n_event @ at.means.own
     # Σ_t h(t) S2(t) is Σ over patterns of x x' r times the hazard they were exposed to
-    exposed = sets.exposure(at.hazard) - sets.events.T @ at.hazard_f
-    second = x.T @ (x * (at.risk * exposed)[:, None])
-    cross = at.s1.T @ (at.a1[:, None] * at.d1)
-    squares = at.s1.T @ (at.a0[:, None] * at.s1) + at.d1.T @ (at.a2[:, None] * at.d1)
-    return score, second - squares + cross + cross.T
+    exposed = sets.exposure(at.hazard) - sets.events.T @ (at.hazard - at.own_hazard)
+    return score, square(x, at.risk * exposed) - at.means.square()
 
 
-def _steps(s0: Floats, d0: Floats, n: Floats, units: Floats, ties: TiesType) -> list[Floats]:
-    """Return Σ n/u log s, then the five sums of `AtPoint`, each (M,)."""
-    if ties == "breslow":
-        none = np.zeros(len(n))
-        return [n * np.log(s0), n / s0, none, n / s0**2, none, none]
-    count = np.rint(units).astype(np.int64)
-    moment = np.repeat(np.arange(len(n)), count)
-    f = (np.arange(len(moment)) - np.repeat(np.cumsum(count) - count, count)) / count[moment]
-    each = (n / units)[moment]
-    s = s0[moment] - f * d0[moment]
-    terms = (np.log(s), 1 / s, f / s, 1 / s**2, f / s**2, (f / s) ** 2)
-    return [add_up(each * term, moment, len(n)) for term in terms]
+def square(x: Floats, weight: Floats) -> Floats:
+    """Return x' diag(weight) x, (p, p), in blocks."""
+    total = np.zeros((x.shape[1], x.shape[1]))
+    for low in range(0, len(x), _BLOCK):
+        block = x[low : low + _BLOCK]
+        total += block.T @ (block * weight[low : low + _BLOCK, None])
+    return (total + total.T) / 2

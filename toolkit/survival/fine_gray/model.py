@@ -178,7 +178,7 @@ class FineGrayModel(Regression):
         if kind == "martingale":
             return self.design.to_rows(martingale_residuals(parts)[:, None])[:, 0]
         events = np.asarray(parts.sets.events @ parts.x)
-        return events - parts.at.expected
+        return events - parts.sets.n_event[:, None] * parts.at.means.own
 
     def _read(self, frame: pl.DataFrame) -> tuple[Floats, Floats, Ints]:
         """Return the matrix, offset and stratum number of new rows."""

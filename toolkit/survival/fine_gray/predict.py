@@ -33,7 +33,7 @@ def cumulative_hazard(parts: Parts, stratum: Ints, time: Floats) -> tuple[Floats
     sets, at = parts.sets, parts.at
     row = Steps(sets.stratum, sets.time).last(stratum, time)
     row = np.where(row >= sets.first[stratum], row, -1)
-    both = running_sum(np.column_stack([at.hazard, at.drift]), sets.stratum)
+    both = running_sum(np.column_stack([at.hazard, at.means.pull]), sets.stratum)
     found = value_at(both, row)
     return found[:, 0], found[:, 1:]
 

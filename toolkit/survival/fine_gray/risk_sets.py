@@ -54,6 +54,7 @@ class RiskSets:
     still, gone, events : sparse (M, P), (L, P), (M, P)
         Weights of the cells by place and pattern: exits less entries, who left by another cause
         (times `share`), events of the cause.
+    events_of_pattern : (P,) array
     """
 
     stratum: Ints
@@ -74,6 +75,7 @@ class RiskSets:
     still: Any = field(repr=False)
     gone: Any = field(repr=False)
     events: Any = field(repr=False)
+    events_of_pattern: Floats = field(repr=False)
 
     def sums(self, values: Floats) -> Floats:
         """Return the weighted sums over the risk sets of values per pattern: (P, q) to (M, q)."""
@@ -174,6 +176,7 @@ def lay_out(design: Design, cause: int, jumps: Jumps, group: Ints) -> RiskSets:
         ),
         gone=spread(design.n[carried] * share, place, carried, len(moment)),
         events=spread(design.n[events], last[events], events, n_moment),
+        events_of_pattern=add_up(design.n[events], design.pattern[events], n_pattern),
     )  # fmt: skip
 
 
