@@ -59,7 +59,7 @@ def test_crr(exits, reference, agree, case, options):
     agree("Competing risks", f"Fine–Gray Schoenfeld residuals ({case})",
           model.residuals("schoenfeld").T.ravel(), theirs["residuals"], source=source)  # fmt: skip
     new = pl.DataFrame({"x": [2, 5], "z": [1, 0]})
-    predicted = model.predict_incidence(new, theirs["time"])
+    predicted = model.predict_incidence(new, theirs["time"]).tidy()
     agree("Competing risks", f"Fine–Gray predicted incidence ({case})", predicted["estimate"],
           theirs["incidence"], source=source)  # fmt: skip
 

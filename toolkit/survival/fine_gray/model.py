@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from toolkit.errors import UnknownCodeError, check_option
-from toolkit.frames import require_columns, require_no_nulls, to_frame
-from toolkit.survival.curves import check_times, time_series
+from toolkit.errors import check_option
+from toolkit.frames import to_frame
+from toolkit.survival.cox.curves import new_rows
+from toolkit.survival.curves import check_times
 from toolkit.survival.fine_gray.influence import martingale_residuals, score_residuals
 from toolkit.survival.fine_gray.predict import cumulative_hazard, hazard_errors
-from toolkit.survival.intervals import normal_quantile
+from toolkit.survival.incidence_curves import IncidenceCurves
+from toolkit.survival.intervals import check_interval
 from toolkit.survival.regression import Regression
 
 if TYPE_CHECKING:
@@ -82,23 +84,30 @@ class FineGrayModel(Regression):
     def baseline(self) -> pl.DataFrame:
         """Return the cumulative subdistribution hazard where all terms and the offset are 0.
 
-        Columns: the strata, `time, n_event, estimate`; a row per event time of the cause.
+        Columns: the strata, `time, n_event, hazard` (its step), `estimate` (cumulative); a row per
+        event time of the cause.
         """
         sets = self.parts.sets
         value, _ = cumulative_hazard(self.parts, sets.stratum, sets.time.astype(np.float64))
+        ratio = np.exp(-self.means @ self.coefficients)
         count = sets.n_event if self.design.sampling else np.rint(sets.n_event).astype(np.int64)
         return pl.DataFrame(
             {
                 **self._strata(sets.stratum),
                 "time": sets.time,
                 "n_event": count,
-                "estimate": value * np.exp(-self.means @ self.coefficients),
+                "hazard": self.parts.at.hazard * ratio,
+                "estimate": value * ratio,
             }
         )
 
     def predict_incidence(
-        self, new: Any, times: float | Sequence[float] | None = None
-    ) -> pl.DataFrame:
+        self,
+        new: Any,
+        times: float | Sequence[float] | None = None,
+        *,
+        conf_level: float | None = None,
+    ) -> IncidenceCurves:
         """Predict the probability of the cause by each time, for the covariates of each row.
 
         Parameters
@@ -107,48 +116,46 @@ class FineGrayModel(Regression):
             The variables of the formula, the strata and the offset, if the model has them.
         times : float or sequence of float, optional
             None: all event times of the cause; with many rows and many times this is slow.
+        conf_level : float, optional
+            That of the model, unless given.
 
         Returns
         -------
-        DataFrame
-            `row` (of `new`), `time, estimate, std_error, conf_low, conf_high`. Null past the
-            largest time in the row's stratum. Intervals are normal on the scale of log Λ.
+        IncidenceCurves
+            Its `tidy()` has `row`, the strata and covariates, `cause, time, estimate, std_error,
+            conf_low, conf_high`; null past the last time observed in the row's stratum.
 
         Notes
         -----
-        Standard errors are those of influence functions, see `toolkit.survival.fine_gray.predict`:
-        they count the estimated baseline, coefficients and censoring distribution together, are
-        robust whatever the `robust` of the coefficients, and by `cluster` if the model has one.
+        The estimate is that of R's `predict.crr`, which gives no error. Standard errors are those
+        of influence functions (`toolkit.survival.fine_gray.predict`): they count the estimated
+        baseline, coefficients and censoring distribution together, are robust whatever the
+        `robust` of the coefficients, and by `cluster` if the model has one.
         """
-        frame = to_frame(new)
-        x, offset, stratum = self._read(frame)
-        asked = (
-            np.unique(self.parts.sets.time).astype(float) if times is None else check_times(times)
-        )
+        level = self.conf_level if conf_level is None else conf_level
+        check_interval(level, "log-log")
+        x, offset, stratum, labels = new_rows(self.design, to_frame(new))
+        known = np.unique(self.parts.sets.time).astype(np.float64)
+        asked = known if times is None else check_times(times)
         value, error = hazard_errors(
             self.parts, self.cell_influence, x=x - self.means, offset=offset, stratum=stratum,
             times=asked, cluster=self.cluster, exact=self.exact,
         )  # fmt: skip
         seen = self._last_times()[stratum][:, None] >= asked
-        half = normal_quantile(self.conf_level) * error
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(value > 0, np.exp(half / value), 1.0)
         left = np.exp(-value)
-        columns = {
-            "estimate": -np.expm1(-value),
-            "std_error": left * error,
-            "conf_low": -np.expm1(-value / ratio),
-            "conf_high": -np.expm1(-value * ratio),
-        }
-        return pl.DataFrame(
-            {
-                "row": np.repeat(np.arange(frame.height), len(asked)),
-                "time": time_series(np.tile(asked, frame.height)),
-                **{
-                    name: pl.Series(np.where(seen, values, np.nan).ravel()).fill_nan(None)
-                    for name, values in columns.items()
-                },
-            }
+        return IncidenceCurves(
+            meta=dict(self.meta)
+            | {
+                "estimand": f"P(T ≤ t, cause = {self.cause}) of units with these covariates",
+                "method": "Fine and Gray: predicted incidence 1 - exp(-Λ)",
+                "variance": "influence functions",
+            },
+            labels=labels,
+            causes=pl.Series("cause", [self.cause]),
+            times=asked,
+            incidence=np.where(seen, 1 - left, np.nan)[:, None],
+            std_error=np.where(seen, left * error, np.nan)[:, None],
+            conf_level=level,
         )
 
     def influence(self) -> Floats:
@@ -179,33 +186,6 @@ class FineGrayModel(Regression):
             return self.design.to_rows(martingale_residuals(parts)[:, None])[:, 0]
         events = np.asarray(parts.sets.events @ parts.x)
         return events - parts.sets.n_event[:, None] * parts.at.means.own
-
-    def _read(self, frame: pl.DataFrame) -> tuple[Floats, Floats, Ints]:
-        """Return the matrix, offset and stratum number of new rows."""
-        design = self.design
-        x = design.covariates.matrix(frame, where="the new data")
-        offset = np.zeros(frame.height)
-        name = self.design.offset_name
-        if name is not None:
-            require_columns(frame, name, where="the new data")
-            require_no_nulls(frame, name)
-            offset = frame[name].cast(pl.Float64).to_numpy()
-        layers = [column for column in design.strata.columns if column]
-        stratum = np.zeros(frame.height, dtype=np.int64)
-        if layers:
-            require_columns(frame, *layers, where="the new data")
-            asked = frame.select(pl.col(n).cast(design.strata.schema[n]) for n in layers)
-            known = design.strata.with_row_index("\0row")
-            found = asked.join(known, on=layers, how="left", maintain_order="left")["\0row"]
-            if found.null_count():
-                raise UnknownCodeError(
-                    f"{found.null_count():,} rows of the new data are of a stratum that the model "
-                    "was not fitted on",
-                    where=", ".join(layers),
-                    fix="ask for strata in the data",
-                )
-            stratum = found.to_numpy().astype(np.int64)
-        return x, offset, stratum
 
     def _strata(self, stratum: Ints) -> dict[str, pl.Series]:
         return {n: self.design.strata[n].gather(stratum) for n in self.design.strata.columns if n}
