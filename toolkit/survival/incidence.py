@@ -17,6 +17,7 @@ from toolkit.survival.curves import check_times, describe, last_rows, time_serie
 from toolkit.survival.influence import incidence_influence
 from toolkit.survival.intervals import ConfType, check_interval, interval
 from toolkit.survival.jackknife import incidence_variance
+from toolkit.survival.restricted_mean_lost import restricted_mean_lost
 from toolkit.survival.risk_table import RiskTable, make_risk_table
 from toolkit.survival.segments import before, running_product, running_sum
 from toolkit.survival.units import Units, clustered_variance, make_units
@@ -103,6 +104,22 @@ class CumulativeIncidence(CurveResult):
                 **self._estimates(value, std_error),
             }
         )
+
+    def rmtl(self, horizon: float) -> pl.DataFrame:
+        """Return the time lost to each cause up to `horizon`: the area under its incidence.
+
+        With the time free of any event, `kaplan_meier(...).rmst(horizon)`, the times lost to all
+        causes add up to the horizon. A row per group and cause; null for a group that is not
+        observed up to the horizon (unless all of it has left). The interval is estimate ± z
+        standard errors, those of the infinitesimal jackknife, by `cluster` where there is one.
+        `difference(horizon=…, measure="rmtl")` compares groups.
+
+        Raises
+        ------
+        toolkit.errors.HorizonError
+            When no group is observed that long.
+        """
+        return restricted_mean_lost(self._curves(), horizon, self.conf_level)
 
     def total(self) -> pl.DataFrame:
         """Return the incidence of any cause, Σ F_k(t) = 1 - S(t): a row per group and time.
