@@ -153,7 +153,7 @@ class FineGrayModel(Regression):
             labels=labels,
             causes=pl.Series("cause", [self.cause]),
             times=asked,
-            incidence=np.where(seen, 1 - left, np.nan)[:, None],
+            incidence=np.where(seen, -np.expm1(-value), np.nan)[:, None],
             std_error=np.where(seen, left * error, np.nan)[:, None],
             conf_level=level,
         )
