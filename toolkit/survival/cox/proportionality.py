@@ -153,8 +153,9 @@ def proportionality(model: CoxModel, transform: Transform) -> Proportionality:
 def transformed(fitted: Fitted, transform: Transform) -> Floats:
     """Return g(t) at each event time, (T,): all strata together, as in R's `cox.zph`.
 
-    ``km`` is 1 - S(t-) of the Kaplan-Meier curve, ``rank`` the rank among the distinct times of
-    events, ``identity`` and ``log`` the time itself.
+    ``km`` is 1 - S(t-) of the Kaplan-Meier curve, ``rank`` the mean rank of that time among the
+    ends of all rows, ``identity`` and ``log`` the time itself. Sampling weights do not count
+    here: g is a scale, and any will do.
     """
     sets = fitted.risk_sets
     time = sets.time.astype(np.float64)
@@ -168,26 +169,36 @@ def transformed(fitted: Fitted, transform: Transform) -> Floats:
         return np.log(time)
     known, at = np.unique(time, return_inverse=True)
     if transform == "rank":
-        return at.astype(np.float64) + 1
-    if transform == "km":
-        return _km_scale(fitted, known)[at]
-    raise unknown_option("transform", transform, TRANSFORMS)
+        return _mean_rank(fitted, known)[at]
+    deaths = add_up(sets.deaths, at, len(known))
+    survival = np.cumprod(1 - deaths / _at_risk(fitted, known))
+    scale: Floats = 1 - np.append(1.0, survival[:-1])[at]
+    return scale
 
 
-def _km_scale(fitted: Fitted, known: Floats) -> Floats:
+def _units(fitted: Fitted) -> Floats:
     design = fitted.design
-    deaths = add_up(
-        fitted.risk_sets.weight, np.searchsorted(known, fitted.risk_sets.time), len(known)
-    )
-    last = np.searchsorted(known, design.time, side="right")
-    there = add_up(design.n, last, len(known) + 1)
-    at_risk = np.cumsum(there[::-1])[::-1][1:]
-    if design.entry is not None:
-        before = np.searchsorted(known, design.entry, side="right")
-        late = add_up(design.n, before, len(known) + 1)
-        at_risk = at_risk - np.cumsum(late[::-1])[::-1][1:]
-    survival = np.cumprod(1 - deaths / at_risk)
-    return 1 - np.concatenate([[1.0], survival[:-1]])
+    return design.rows if design.sampling else design.n
+
+
+def _mean_rank(fitted: Fitted, known: Floats) -> Floats:
+    time, units = fitted.design.time, _units(fitted)
+    end, at = np.unique(time, return_inverse=True)
+    count = add_up(units, at, len(end))
+    rank: Floats = (np.cumsum(count) - (count - 1) / 2)[np.searchsorted(end, known)]
+    return rank
+
+
+def _at_risk(fitted: Fitted, known: Floats) -> Floats:
+    """Return how many units of all strata are at risk at each time, (K,)."""
+    design, units = fitted.design, _units(fitted)
+
+    def still(time: NDArray[Any]) -> Floats:
+        there = add_up(units, np.searchsorted(known, time, side="right"), len(known) + 1)
+        return np.cumsum(there[::-1])[::-1][1:]
+
+    at_risk = still(design.time)
+    return at_risk if design.entry is None else at_risk - still(design.entry)
 
 
 def _score(fitted: Fitted, g: Floats) -> Floats:
