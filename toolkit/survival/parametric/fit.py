@@ -23,7 +23,7 @@ from toolkit.survival.parametric.distributions import (
     choose_metric,
     make_baseline,
 )
-from toolkit.survival.parametric.likelihood import Likelihood, Observed
+from toolkit.survival.parametric.likelihood import Observed, scores
 from toolkit.survival.parametric.model import ParametricModel
 from toolkit.survival.parametric.observations import Seen, check_cuts, knots_of, observe
 from toolkit.survival.parametric.optimum import fit
@@ -194,13 +194,12 @@ def parametric(
     terms = _terms(seen, baseline)
     top, null = fit(observed, baseline, terms, heterogeneity=heterogeneity is not None)
     names = (*terms, "log(frailty variance)") if top.frailty else terms
-    total = Likelihood(observed, baseline)(top.optimum.point, frailty=top.frailty, rows=True)
-    assert total.rows is not None  # noqa: S101
     vcov_model = top.optimum.inverse
     use_robust = (cluster is not None or design.sampling) if robust is None else robust
     vcov, n_unit = vcov_model, None
     if use_robust:
-        vcov, n_unit = design.meat(total.rows @ vcov_model, cluster)
+        moved = scores(observed, baseline, top.optimum.point, frailty=top.frailty)
+        vcov, n_unit = design.meat(moved @ vcov_model, cluster)
     fitted = Fitted(baseline=baseline, parameters=top.optimum.point, vcov=vcov, frailty=top.frailty)
     variance = None if heterogeneity is None else (fitted.variance or 0.0)
     how = "inverse information"
@@ -240,7 +239,7 @@ def parametric(
         offset=offset,
         frailty_variance=variance,
         loglik_plain=top.plain,
-        scores=total.rows,
+        observed=observed,
     )
 
 

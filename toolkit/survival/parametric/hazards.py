@@ -43,6 +43,17 @@ class Slope:
     zf: Floats | None = None
     ff: Floats | None = None
 
+    def minus(self, other: Slope) -> Slope:
+        """Return the difference of two such functions."""
+
+        def less(a: Floats | None, b: Floats | None) -> Floats | None:
+            return None if a is None or b is None else a - b
+
+        return Slope(
+            value=self.value - other.value, z=self.z - other.z, zz=self.zz - other.zz,
+            f=less(self.f, other.f), zf=less(self.zf, other.zf), ff=less(self.ff, other.ff),
+        )  # fmt: skip
+
 
 def cumulative_hazard(link: Link, z: Floats, variance: float | None = None) -> Slope:
     """Return the population's cumulative hazard -log S at z.
@@ -55,13 +66,37 @@ def cumulative_hazard(link: Link, z: Floats, variance: float | None = None) -> S
         θ of the gamma heterogeneity; None without.
     """
     g, g1, g2, _ = _link(link, z)
+    return Slope(value=g, z=g1, zz=g2) if variance is None else _mixed(g, g1, g2, variance)
+
+
+def log_hazard(link: Link, z: Floats, variance: float | None = None) -> tuple[Slope, Slope]:
+    """Return the log of ∂Λ/∂z, and Λ: the log hazard is the first plus log ∂z/∂t."""
+    g, g1, g2, (rate, rate1, rate2) = _link(link, z)
     if variance is None:
-        return Slope(value=g, z=g1, zz=g2)
+        return Slope(value=rate, z=rate1, zz=rate2), Slope(value=g, z=g1, zz=g2)
+    u = variance * g
+    stay = 1 / (1 + u)
+    drag = variance * g1 * stay
+    mixed = Slope(
+        value=rate - np.log1p(u),
+        z=rate1 - drag,
+        zz=rate2 - variance * g2 * stay + drag**2,
+        f=-u * stay,
+        zf=-drag * stay,
+        ff=-u * stay**2,
+    )
+    return mixed, _mixed(g, g1, g2, variance)
+
+
+def _mixed(g: Floats, g1: Floats, g2: Floats, variance: float) -> Slope:
+    """Return log(1 + θG) / θ."""
     u = variance * g
     stay = 1 / (1 + u)
     value = np.log1p(u) / variance
-    # θ ∂/∂θ of log(1 + θG)/θ
-    moved = np.where(u < _SMALL, g * _log_series(u), g * stay - value)
+    moved = g * stay - value  # θ ∂/∂θ
+    small = u < _SMALL
+    if small.any():
+        moved[small] = g[small] * _log_series(u[small])
     return Slope(
         value=value,
         z=g1 * stay,
@@ -69,24 +104,6 @@ def cumulative_hazard(link: Link, z: Floats, variance: float | None = None) -> S
         f=moved,
         zf=-g1 * u * stay**2,
         ff=-g * u * stay**2 - moved,
-    )
-
-
-def log_hazard(link: Link, z: Floats, variance: float | None = None) -> Slope:
-    """Return the log of ∂(cumulative hazard)/∂z: the log hazard is this plus log ∂z/∂t."""
-    g, g1, g2, (rate, rate1, rate2) = _link(link, z)
-    if variance is None:
-        return Slope(value=rate, z=rate1, zz=rate2)
-    u = variance * g
-    stay = 1 / (1 + u)
-    drag = variance * g1 * stay
-    return Slope(
-        value=rate - np.log1p(u),
-        z=rate1 - drag,
-        zz=rate2 - variance * g2 * stay + drag**2,
-        f=-u * stay,
-        zf=-drag * stay,
-        ff=-u * stay**2,
     )
 
 

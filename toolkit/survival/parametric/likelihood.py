@@ -13,7 +13,7 @@ and + Λ(entry) where it is only seen if still there at `entry`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -89,7 +89,6 @@ class _Sums:
     """Running sums over the blocks; `m` parameters, the last one log θ where there is frailty."""
 
     m: int
-    frailty: bool
     rows: Floats | None
     value: float = 0.0
     score: Floats = field(init=False)
@@ -122,44 +121,62 @@ class _Sums:
             self.hessian[-1, -1] += weight @ slope.ff
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """Cells of which the same was seen, and their rows at one of their times."""
+
+    cell: Ints
+    n: Floats
+    rows: Rows
+
+    def blocks(self, baseline: Baseline, parameters: Floats) -> Iterator[_Block]:
+        """Return z of some thousands of cells at a time."""
+        for first in range(0, len(self.cell), _BLOCK):
+            some = slice(first, first + _BLOCK)
+            point = baseline.at(parameters, self.rows.block(some))
+            yield _Block(self.cell[some], self.n[some], point)
+
+
+class _Block(NamedTuple):
+    cell: Ints
+    n: Floats
+    point: Point
+
+
 class Likelihood:
     """The log-likelihood as a function of (location, shape, log θ)."""
 
     def __init__(self, observed: Observed, baseline: Baseline) -> None:
         self.observed, self.baseline = observed, baseline
-        known = np.isnan(observed.lower)
-        exact, left = observed.event & known, observed.event & (observed.lower == 0)
-        between = observed.event & (observed.lower > 0)
+        exact = observed.event & np.isnan(observed.lower)
+        between = np.flatnonzero(observed.event & (observed.lower > 0))
         late = np.flatnonzero(observed.entry > 0)
-        self._sets = {
-            "exact": np.flatnonzero(exact),
-            "censored": np.flatnonzero(~observed.event),
-            "left": np.flatnonzero(left),
-            "between": np.flatnonzero(between),
-        }
-        self._end = {name: baseline.basis(observed.end[cell]) for name, cell in self._sets.items()}
-        self._low = baseline.basis(observed.lower[self._sets["between"]])
-        self._late = late, baseline.basis(observed.entry[late])
+        self._exact = self._part(np.flatnonzero(exact), observed.end)
+        self._censored = self._part(np.flatnonzero(~observed.event), observed.end)
+        self._late = self._part(late, observed.entry)
+        self._left = self._part(
+            np.flatnonzero(observed.event & (observed.lower == 0)), observed.end
+        )
+        self._low = self._part(between, observed.lower)
+        self._high = self._part(between, observed.end)
 
     def __call__(self, parameters: Floats, *, frailty: bool = False, rows: bool = False) -> Total:
         """Return the sums at `parameters`; with `frailty` the last one is log θ."""
         m = len(parameters)
         inner = parameters[:-1] if frailty else parameters
         variance = float(np.exp(parameters[-1])) if frailty else None
-        sums = _Sums(m, frailty, np.zeros((len(self.observed.n), m)) if rows else None)
+        sums = _Sums(m, np.zeros((len(self.observed.n), m)) if rows else None)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for cell, point in self._blocks("exact", inner):
-                self._add_event(sums, cell, point, variance)
-                self._add_stay(sums, cell, point, variance, -1.0)
-            for cell, point in self._blocks("censored", inner):
-                self._add_stay(sums, cell, point, variance, -1.0)
-            for cell, point in self._points(*self._late, inner):
-                self._add_stay(sums, cell, point, variance, 1.0)
-            for cell, point in self._blocks("left", inner):
-                self._add_interval(sums, cell, None, point, variance)
-            low = self._points(self._sets["between"], self._low, inner)
-            for (cell, point), (_, start) in zip(self._blocks("between", inner), low, strict=True):
-                self._add_interval(sums, cell, start, point, variance)
+            for block in self._blocks(self._exact, inner):
+                self._add_event(sums, block, variance)
+            for block in self._blocks(self._censored, inner):
+                self._add_stay(sums, block, variance, -1.0)
+            for block in self._blocks(self._late, inner):
+                self._add_stay(sums, block, variance, 1.0)
+            for block in self._blocks(self._left, inner):
+                self._add_interval(sums, None, block, variance)
+            for start, end in self._pairs(inner):
+                self._add_interval(sums, start, end, variance)
         return Total(
             value=sums.value if np.isfinite(sums.value) else -np.inf,
             score=sums.score, information=-sums.hessian, rows=sums.rows,
@@ -170,93 +187,99 @@ class Likelihood:
 
         For small θ, Λ = G - θG²/2 and log h falls by θG.
         """
-        n, total = self.observed.n, 0.0
-        link = self.baseline.link
-        for name in self._sets:
-            for cell, point in self._blocks(name, parameters):
-                g = cumulative_hazard(link, point.z).value
-                if name in {"exact", "censored"}:
-                    total += float(n[cell] @ (g * g / 2 - (g if name == "exact" else 0.0)))
-                elif name == "left":
-                    total -= float(n[cell] @ (g * g / 2 / np.expm1(g)))
-        low = self._points(self._sets["between"], self._low, parameters)
-        for (cell, point), (_, start) in zip(self._blocks("between", parameters), low, strict=True):
-            g, g_low = (cumulative_hazard(link, at.z).value for at in (point, start))
-            odds = 1 / np.expm1(g - g_low)
-            total += float(n[cell] @ ((1 + odds) * g_low**2 / 2 - odds * g * g / 2))
-        for cell, point in self._points(*self._late, parameters):
-            total -= float(n[cell] @ (cumulative_hazard(link, point.z).value ** 2 / 2))
+        total = 0.0
+        for part, known in ((self._exact, 1.0), (self._censored, 0.0)):
+            for block in self._blocks(part, parameters):
+                g = self._total(block)
+                total += float(block.n @ (g * g / 2 - known * g))
+        for block in self._blocks(self._late, parameters):
+            total -= float(block.n @ (self._total(block) ** 2 / 2))
+        for block in self._blocks(self._left, parameters):
+            g = self._total(block)
+            total -= float(block.n @ (g * g / 2 / np.expm1(g)))
+        for start, end in self._pairs(parameters):
+            low, high = self._total(start), self._total(end)
+            odds = 1 / np.expm1(high - low)
+            total += float(end.n @ ((1 + odds) * low**2 / 2 - odds * high**2 / 2))
         return total
 
-    def _blocks(self, name: str, parameters: Floats) -> Iterator[tuple[Ints, Point]]:
-        return self._points(self._sets[name], self._end[name], parameters)
-
-    def _points(
-        self, cells: Ints, basis: Floats, parameters: Floats
-    ) -> Iterator[tuple[Ints, Point]]:
+    def _part(self, cell: Ints, time: Floats) -> _Part:
         seen = self.observed
-        for first in range(0, len(cells), _BLOCK):
-            cell = cells[first : first + _BLOCK]
-            pattern = seen.pattern[cell]
-            rows = Rows(
+        pattern = seen.pattern[cell]
+        return _Part(
+            cell=cell,
+            n=seen.n[cell],
+            rows=Rows(
                 x=seen.x[pattern], offset=seen.offset[pattern],
-                ancillary=seen.ancillary[pattern], basis=basis[first : first + _BLOCK],
-            )  # fmt: skip
-            yield cell, self.baseline.at(parameters, rows)
+                ancillary=seen.ancillary[pattern], basis=self.baseline.basis(time[cell]),
+            ),
+        )  # fmt: skip
 
-    def _add_event(self, sums: _Sums, cell: Ints, point: Point, variance: float | None) -> None:
-        """Add log h(t)."""
-        n = self.observed.n[cell]
-        rate = log_hazard(self.baseline.link, point.z, variance)
+    def _blocks(self, part: _Part, parameters: Floats) -> Iterator[_Block]:
+        return part.blocks(self.baseline, parameters)
+
+    def _pairs(self, parameters: Floats) -> Iterator[tuple[_Block, _Block]]:
+        """Return both ends of the intervals."""
+        low, high = (self._blocks(part, parameters) for part in (self._low, self._high))
+        return zip(low, high, strict=True)
+
+    def _total(self, block: _Block) -> Floats:
+        return cumulative_hazard(self.baseline.link, block.point.z).value
+
+    def _add_event(self, sums: _Sums, block: _Block, variance: float | None) -> None:
+        """Add log h(t) - Λ(t)."""
+        cell, n, point = block
+        rate, stay = log_hazard(self.baseline.link, point.z, variance)
+        own = rate.minus(stay)
         y, y_moved = point.log_rate()
         jacobian = point.jacobian
-        sums.value += float(n @ (rate.value + y))
-        sums.add_rows(n, cell, rate.z[:, None] * jacobian + y_moved, rate.f)
-        sums.add_curve(point, jacobian, rate, n)
+        sums.value += float(n @ (own.value + y))
+        sums.add_rows(n, cell, own.z[:, None] * jacobian + y_moved, own.f)
+        sums.add_curve(point, jacobian, own, n)
         k = jacobian.shape[1]
         sums.hessian[:k, :k] += point.log_rate_curvature(n)
 
-    def _add_stay(
-        self, sums: _Sums, cell: Ints, point: Point, variance: float | None, sign: float
-    ) -> None:
+    def _add_stay(self, sums: _Sums, block: _Block, variance: float | None, sign: float) -> None:
         """Add sign · Λ."""
-        n = self.observed.n[cell]
+        cell, n, point = block
         stay = cumulative_hazard(self.baseline.link, point.z, variance)
         jacobian = point.jacobian
-        sums.value += float(sign * (n @ stay.value))
+        sums.value += sign * float(n @ stay.value)
         by_f = None if stay.f is None else sign * stay.f
         sums.add_rows(n, cell, (sign * stay.z)[:, None] * jacobian, by_f)
         sums.add_curve(point, jacobian, stay, sign * n)
 
     def _add_interval(
-        self, sums: _Sums, cell: Ints, start: Point | None, end: Point, variance: float | None
+        self, sums: _Sums, start: _Block | None, end: _Block, variance: float | None
     ) -> None:
         """Add log(S(l) - S(u)) = -Λ(l) + log(1 - exp(-(Λ(u) - Λ(l)))).
 
         With q = 1 / (exp(Λ(u) - Λ(l)) - 1): its derivative to Λ(u) is q, to Λ(l) -(1 + q), and the
         second ones are -q (1 + q) times the outer square of ∂(Λ(u) - Λ(l)).
         """
-        n = self.observed.n[cell]
+        cell, n, point = end
         link = self.baseline.link
-        high = cumulative_hazard(link, end.z, variance)
-        end_jacobian = end.jacobian
-        gap, moved, by_f = high.value, high.z[:, None] * end_jacobian, high.f
-        low = start_jacobian = None
+        high = cumulative_hazard(link, point.z, variance)
+        jacobian = point.jacobian
+        gap, moved, by_f = high.value, high.z[:, None] * jacobian, high.f
         if start is not None:
-            low = cumulative_hazard(link, start.z, variance)
-            start_jacobian = start.jacobian
+            low = cumulative_hazard(link, start.point.z, variance)
+            start_jacobian = start.point.jacobian
             gap = gap - low.value
             moved = moved - low.z[:, None] * start_jacobian
             by_f = None if by_f is None or low.f is None else by_f - low.f
-            sums.value -= float(n @ low.value)
         odds = 1 / np.expm1(gap)
         sums.value += float(n @ np.log(-np.expm1(-gap)))
-        to_f = None if by_f is None else odds * by_f
-        sums.add_rows(n, cell, odds[:, None] * moved, to_f)
-        sums.add_curve(end, end_jacobian, high, n * odds)
-        if start is not None and low is not None and start_jacobian is not None:
-            down = None if low.f is None else -low.f
-            sums.add_rows(n, cell, -low.z[:, None] * start_jacobian, down)
-            sums.add_curve(start, start_jacobian, low, -n * (1 + odds))
-        whole = moved if by_f is None else np.hstack([moved, by_f[:, None]])
+        sums.add_rows(n, cell, odds[:, None] * moved, None if by_f is None else odds * by_f)
+        sums.add_curve(point, jacobian, high, n * odds)
+        if start is not None:
+            self._add_stay(sums, start, variance, -1.0)
+            sums.add_curve(start.point, start_jacobian, low, -n * odds)
+        whole = moved if by_f is None else np.column_stack([moved, by_f])
         sums.hessian -= (whole * (n * odds * (1 + odds))[:, None]).T @ whole
+
+
+def scores(observed: Observed, baseline: Baseline, parameters: Floats, *, frailty: bool) -> Floats:
+    """Return the derivative of every cell's log-likelihood for one unit of weight, (C, m)."""
+    rows = Likelihood(observed, baseline)(parameters, frailty=frailty, rows=True).rows
+    return np.empty((0, len(parameters))) if rows is None else rows

@@ -13,6 +13,7 @@ from toolkit.frames import require_columns, require_no_nulls, require_numeric, t
 from toolkit.survival.curves import check_times, time_series
 from toolkit.survival.intervals import interval, normal_quantile
 from toolkit.survival.parametric import predict
+from toolkit.survival.parametric.likelihood import Observed, scores
 from toolkit.survival.parametric.predict import Fitted, Subjects
 from toolkit.survival.regression import Regression
 
@@ -45,8 +46,8 @@ class ParametricModel(Regression):
         Of the gamma heterogeneity: None where not asked for, 0 where none was found.
     loglik_plain : float
         Log-likelihood without heterogeneity.
-    scores : (C, m) array
-        Derivative of each cell's log-likelihood to the parameters, for one unit of weight.
+    observed : Observed
+        The cells as the likelihood sees them.
     """
 
     distribution: Distribution
@@ -56,7 +57,7 @@ class ParametricModel(Regression):
     offset: str | None
     frailty_variance: float | None
     loglik_plain: float
-    scores: Floats = field(repr=False)
+    observed: Observed = field(repr=False)
 
     def glance(self) -> pl.DataFrame:
         """Return one row: counts, fit, and where asked for the test for heterogeneity.
@@ -85,7 +86,9 @@ class ParametricModel(Regression):
 
         To first order; the robust variance is the sum of its outer squares (by cluster).
         """
-        rows = self.design.to_rows(self.scores @ self.vcov_model)
+        fitted = self.fitted
+        moved = scores(self.observed, fitted.baseline, fitted.parameters, frailty=fitted.frailty)
+        rows = self.design.to_rows(moved @ self.vcov_model)
         return rows * self.design.row_weights()[:, None]
 
     def baseline(self, times: float | Sequence[float] | None = None) -> pl.DataFrame:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from toolkit.survival.parametric.baselines import Baseline
     from toolkit.survival.parametric.likelihood import Observed
-    from toolkit.survival.regression import Objective
 
     Floats = NDArray[np.float64]
 
@@ -97,7 +96,7 @@ def climb(
     heterogeneity: bool,
 ) -> Top:
     """Find the top without heterogeneity, then, where asked for, whether a θ > 0 betters it."""
-    plain = _top(objective_of(likelihood, frailty=False), start, names, spread)
+    plain = _top(likelihood, start, names, spread, frailty=False)
     without = Top(optimum=plain, plain=plain.value, frailty=False)
     if not heterogeneity:
         return without
@@ -113,23 +112,27 @@ def climb(
             return without
         point = max(better, key=lambda found: found[0])[1]
     best = _top(
-        objective_of(likelihood, frailty=True), point, [*names, "log(frailty variance)"],
-        np.append(spread, 0.0),
-    )  # fmt: skip
+        likelihood, point, [*names, "log(frailty variance)"], np.append(spread, 0.0), frailty=True
+    )
     return Top(optimum=best, plain=plain.value, frailty=True)
 
 
-def _top(objective: Objective, start: Floats, names: Sequence[str], spread: Floats) -> Optimum:
-    """Climb, and take two more of Newton's steps: they cost little and leave only rounding."""
+def _top(
+    likelihood: Likelihood, start: Floats, names: Sequence[str], spread: Floats, *, frailty: bool
+) -> Optimum:
+    """Climb, and take one more of Newton's steps: it costs little and leaves only rounding."""
+    objective = objective_of(likelihood, frailty=frailty)
     found = maximise(
         objective, start, names=names, spread=spread, tolerance=_TOLERANCE, most_steps=200
     )
-    for _ in range(2):
+    for _ in range(3):
         point = found.point + found.inverse @ found.score
         value, score, information = objective(point)
         if not value >= found.value - 1e-12 * abs(found.value):
             break
         found = replace(found, point=point, value=value, score=score, information=information)
+        if score @ found.inverse @ score < 1e-18 * (1 + abs(value)):
+            break
     return found
 
 

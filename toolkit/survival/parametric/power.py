@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.parametric.rows import TINY
+from toolkit.survival.parametric.rows import TINY, corner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,26 +59,27 @@ class Power:
         log_time = rows.basis[:, 0]
         if self.stretch:
             z = shape * (log_time - eta)
-            by_eta, by_shape, both = -shape, z, -shape
+            by_eta, by_shape = -shape, z
         else:
             by_shape = shape * log_time
-            z = by_shape + eta
-            by_eta, both = np.ones(len(z)), np.zeros(len(z))
+            z, by_eta = by_shape + eta, None
         return PowerPoint(
-            z=z, y=log_shape - log_time, by_eta=by_eta, by_shape=by_shape, both=both, sign=sign,
+            z=z, y=log_shape - log_time, by_eta=by_eta, by_shape=by_shape, sign=sign,
             x=rows.x, ancillary=rows.ancillary[:, :0] if self.fixed else rows.ancillary,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class PowerPoint:
-    """z = k log t + η, or k (log t - η), with its derivatives to η and a = log k."""
+    """z = k log t + η, or k (log t - η), with its derivatives to η and a = log k.
+
+    `by_eta` is None where it is 1; else it is also what η and a do together.
+    """
 
     z: Floats
     y: Floats
-    by_eta: Floats
+    by_eta: Floats | None
     by_shape: Floats
-    both: Floats
     sign: float
     x: Floats
     ancillary: Floats
@@ -86,14 +87,18 @@ class PowerPoint:
     @property
     def jacobian(self) -> Floats:
         """Derivatives of z, (n, m)."""
-        left = self.by_eta[:, None] * self.x
+        left = self.x if self.by_eta is None else self.by_eta[:, None] * self.x
         return np.hstack([left, (self.sign * self.by_shape)[:, None] * self.ancillary])
 
     def curvature(self, weight: Floats) -> Floats:
         """Return Σ weight ∂²z; ∂²z/∂a² = ∂z/∂a, and z is linear in η."""
-        cross = self.sign * (self.x * (weight * self.both)[:, None]).T @ self.ancillary
         own = (self.ancillary * (weight * self.by_shape)[:, None]).T @ self.ancillary
-        return np.block([[np.zeros((self.x.shape[1],) * 2), cross], [cross.T, own]])
+        out = corner(own, self.x.shape[1])
+        if self.by_eta is not None:
+            p = self.x.shape[1]
+            cross = self.sign * (self.x * (weight * self.by_eta)[:, None]).T @ self.ancillary
+            out[:p, p:], out[p:, :p] = cross, cross.T
+        return out
 
     def log_rate(self) -> tuple[Floats, Floats]:
         """Return y = log k - log t and its derivatives."""

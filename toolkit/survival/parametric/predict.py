@@ -111,7 +111,7 @@ def log_hazards(fitted: Fitted, subjects: Subjects, times: Floats) -> tuple[Floa
     for rows in _row_blocks(len(subjects), len(times)):
         row, time = np.repeat(rows, len(times)), np.tile(times, len(rows))
         point = fitted.at(subjects, row, time)
-        rate = log_hazard(fitted.baseline.link, point.z, fitted.variance)
+        rate, _ = log_hazard(fitted.baseline.link, point.z, fitted.variance)
         y, y_moved = point.log_rate()
         moved = rate.z[:, None] * point.jacobian + y_moved
         if rate.f is not None:

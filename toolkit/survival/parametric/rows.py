@@ -36,6 +36,13 @@ class Rows:
     ancillary: Floats
     basis: Floats
 
+    def block(self, rows: slice) -> Rows:
+        """Return some of the pairs."""
+        return Rows(
+            x=self.x[rows], offset=self.offset[rows], ancillary=self.ancillary[rows],
+            basis=self.basis[rows],
+        )  # fmt: skip
+
 
 def corner(own: Floats, p: int) -> Floats:
     """Return a matrix of zeros, p rows and columns larger, with `own` at its lower right."""
