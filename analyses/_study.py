@@ -323,6 +323,11 @@ class Study:
 
     # --- words and numbers -------------------------------------------------------------------
 
+    def number(self, value: Any, digits: int = 0, *, sign: bool = False) -> str:
+        """Write a number in the language of the study."""
+        with reporting.style(self.language):
+            return reporting.format_number(float(value), digits, sign=sign)
+
     def percent(self, share: Any, digits: int = 0) -> str:
         """Write a share as a percentage in the language of the study."""
         with reporting.style(self.language):

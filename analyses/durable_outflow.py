@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from analyses._groups import Cohort, add_groups, by_group
+from analyses._outflow_models import add_models
 from analyses._study import Study
 from toolkit import survival, trajectories
 from toolkit.errors import FollowUpWarning
@@ -67,8 +68,8 @@ def main(
     study = Study("durable_outflow", out, language, chapter_number=1)
     cohort = _cohort(register, study)
     steps = [
-        _published, _selection, _return, _states, _stay, _groups, _definitions, _destinations,
-        _flows,
+        _published, _selection, _return, _states, _stay, _groups, _models, _definitions,
+        _destinations, _flows,
     ]  # fmt: skip
     study.run(steps, register, cohort, progress=progress)
     work = _share(cohort.outcomes, "in_work", study.config["horizon_work"])
@@ -233,6 +234,10 @@ def _groups(study: Study, _: Register, cohort: StudyCohort) -> None:
                 extra=[study.text("size_note", n=study.count(cohort.national.height))],
             ),
         )  # fmt: skip
+
+
+def _models(study: Study, register: Register, cohort: StudyCohort) -> None:
+    add_models(study, register, cohort.definition)
 
 
 def _definitions(study: Study, register: Register, cohort: StudyCohort) -> None:
