@@ -50,12 +50,15 @@ def persons_variance(table: RiskTable, moved: CurveInfluence, units: Units) -> F
         units.unit, units.cell, units.weight, come, moved.exit_row, moved.at_risk, moved.left,
         len(table.group),
     )  # fmt: skip
-    variance = np.zeros(len(table.group))
+    variance, size = np.zeros(len(table.group)), np.zeros(len(table.group))
     for j in range(changes.shape[1]):
         for k in range(j + 1):
-            square = running_sum(np.ascontiguousarray(changes[:, j, k]), table.group)
-            variance += (1 if j == k else 2) * square * moved.basis[:, j] * moved.basis[:, k]
-    return np.maximum(variance, 0.0)
+            change = np.ascontiguousarray(changes[:, j, k])
+            curves = (1 if j == k else 2) * moved.basis[:, j] * moved.basis[:, k]
+            variance += running_sum(change, table.group) * curves
+            size += running_sum(np.abs(change), table.group) * np.abs(curves)
+    # what is left when all persons of a group move together is rounding
+    return np.where(variance > 1e-14 * size, variance, 0.0)
 
 
 def _change_group(cells: Cells, unit: NDArray[np.int64], cell: NDArray[np.int64]) -> bool:

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 Among = Literal["all", "left"]
 AMONG = ("all", "left")
 _WEIGHT = "\0weight"
+_RESERVED = {
+    "person", "n_in", "n_out", "revolving", "time", "event", "n", "n_revolving", "estimate",
+    "std_error", "conf_low", "conf_high",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class RevolvingDoor(Result):
     Attributes
     ----------
     persons : DataFrame
-        One row a person on benefit in the window: the person, the `by` columns, `n_in, n_out`
+        One row a person on benefit in the window: `person`, the `by` columns, `n_in, n_out`
         (inflows and outflows), `revolving`, and of those with an inflow `time` since the first
         until the last outflow that was asked for, or until the window closes, and `event`.
     table : DataFrame
@@ -181,6 +185,12 @@ def revolving_door(
     first, end = _check_window(window, times, max_gap)
     frame, groups = to_frame(data), as_columns(by)
     require_columns(frame, person, start, stop, *groups, *([weights] if weights else []))
+    for name in groups:
+        if name in _RESERVED:
+            raise CallError(
+                f"Group column {name!r} has the name of a result column",
+                fix=f"rename it, for instance to {name + '_group'!r}",
+            )
     require_rows(frame)
     require_no_nulls(frame, person, start, *groups)
     for name in (start, stop):
@@ -225,7 +235,7 @@ def revolving_door(
     }
     return RevolvingDoor(
         meta=meta,
-        persons=persons.rename({"person": person}) if person not in groups else persons,
+        persons=persons,
         table=_shares(persons, groups, weighting, conf_level),
         by=tuple(groups),
         conf_level=conf_level,
