@@ -136,6 +136,29 @@ STEPS = pl.DataFrame({
     "reason": [None, "jonger dan 18 of de AOW-leeftijd bereikt", None],
 })  # fmt: skip
 
+OCCUPIED = pl.DataFrame(
+    [
+        (state, month, 900, share, share - 0.02, share + 0.02, low, high)
+        for state, shares, top in (
+            ("work", (0.1, 0.3, 0.42), 0.0),
+            ("wwb", (0.8, 0.5, 0.33), 0.1),
+            ("dead", (0.1, 0.2, 0.25), 0.3),
+        )
+        for month, share in zip((0, 6, 24), shares, strict=True)
+        for low, high in [(top + share - 0.02, top + share + 0.02)]
+    ],
+    schema=["state", "time", "n_risk", "estimate", "conf_low", "conf_high", "top_low", "top_high"],
+    orient="row",
+)  # fmt: skip
+MOVES = pl.DataFrame(
+    {
+        "time": [0] * 4 + [12] * 5, "time_to": [12] * 4 + [36] * 5,
+        "from": ["wwb", "wwb", "wwb", "work", "wwb", "wwb", "work", "work", "dead"],
+        "to": ["wwb", "work", "dead", "work", "wwb", "work", "work", "wwb", "dead"],
+        "estimate": [0.5, 0.3, 0.01, 0.19, 0.25, 0.25, 0.4, 0.09, 0.01],
+    }
+)  # fmt: skip
+
 DRAW = {
     "return": partial(figures.survival, CURVES, group="programme", kind="return", mark=6),
     "survival": partial(figures.survival, CURVES.head(24), mark=12),
@@ -152,6 +175,8 @@ DRAW = {
     "numbers": partial(figures.bars, PAIRS.head(1), unit="number", digits=2, n=None),
     "flows": partial(figures.flows, FLOWS, periods=[RECESSION]),
     "stock": partial(figures.flows, FLOWS.tail(30), columns=["inflow"], smooth=None),
+    "occupation": partial(figures.occupation, OCCUPIED),
+    "transitions": partial(figures.transitions, MOVES),
     "selection": partial(figures.selection, STEPS, branches=[("met", 8110), ("zonder", 20000)]),
 }  # fmt: skip
 FURNITURE = {

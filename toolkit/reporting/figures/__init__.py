@@ -6,9 +6,11 @@ from toolkit.reporting.figures.coverage import coverage
 from toolkit.reporting.figures.flows import flows
 from toolkit.reporting.figures.heat_map import heat_map, state_map
 from toolkit.reporting.figures.incidence import cumulative_incidence
+from toolkit.reporting.figures.occupation import occupation
 from toolkit.reporting.figures.selection import selection
 from toolkit.reporting.figures.states import state_distribution
 from toolkit.reporting.figures.survival import survival
+from toolkit.reporting.figures.transitions import transitions
 from toolkit.reporting.figures.trend import trend
 
 __all__ = [
@@ -20,9 +22,11 @@ __all__ = [
     "cumulative_incidence",
     "flows",
     "heat_map",
+    "occupation",
     "selection",
     "state_distribution",
     "state_map",
     "survival",
+    "transitions",
     "trend",
 ]

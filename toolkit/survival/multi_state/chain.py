@@ -11,6 +11,9 @@ from toolkit.errors import CallError
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
     from numpy.typing import NDArray
 
     from toolkit.survival.multi_state.history import History, Moves
@@ -273,3 +276,21 @@ def _martingale(
         v = step.T @ v @ step + own[t]
         out[t] = v
     return np.asarray(out)
+
+
+def empty_risk_sets(chains: Sequence[Chain], states: pl.Series) -> list[str]:
+    """Say where somebody should be in a state, others leave it later, but nobody is at risk."""
+    said = np.zeros(len(states), dtype=np.int64)
+    for chain in chains:
+        moves = chain.moves
+        if not len(moves.time):
+            continue
+        ahead = np.vstack([chain.begin, chain.value[:-1]])
+        later = np.cumsum(moves.n_risk[::-1], axis=0)[::-1] > 0
+        said += ((ahead > 0) & (moves.n_risk <= 0) & later).any(axis=0)
+    return [
+        f"in {n:,} of {len(chains):,} curves nobody is at risk in state {states[h]!r} for a while, "
+        "before others are: the curve is carried over the gap"
+        for h, n in enumerate(said)
+        if n
+    ]

@@ -92,6 +92,45 @@ class StateProbabilities(Result):
             parts.append((np.full(len(asked), c), asked, n_risk, value, error))
         return self._frame(*(np.concatenate(x) for x in zip(*parts, strict=True)))
 
+    def stacked(self, order: Sequence[Any] | None = None) -> pl.DataFrame:
+        """Return the probabilities as layers of a stack, with intervals of where each layer ends.
+
+        Parameters
+        ----------
+        order : sequence, optional
+            States from the bottom up; without it in their own order.
+
+        Returns
+        -------
+        DataFrame
+            As `tidy()`, with `top, top_low, top_high`: the probability of this state or one below
+            it, and its interval (from the covariance of the states).
+        """
+        known = self.states.to_list()
+        places = list(range(len(known))) if order is None else [
+            known.index(state) if state in known else -1 for state in order
+        ]  # fmt: skip
+        if sorted(places) != list(range(len(known))):
+            raise CallError(f"order={order!r} is not all states once", fix=f"order {known}")
+        below = np.array([[places.index(b) <= places.index(a) for b in range(len(known))]
+                          for a in range(len(known))], dtype=np.float64)  # fmt: skip
+        value, error = [], []
+        for chain in self.chains:
+            later = chain.time > chain.start
+            value.append(np.vstack([chain.begin, chain.value[later]]) @ below.T)
+            spread = np.concatenate([chain.begin_vcov[None], chain.vcov[later]])
+            squared = np.einsum("as,tsr,ar->ta", below, spread, below)
+            error.append(np.sqrt(np.maximum(squared, 0.0)))
+        tops = np.concatenate([x.T.ravel() for x in value])
+        low, high = interval(
+            np.clip(tops, 0, 1), np.concatenate([x.T.ravel() for x in error]),
+            conf_level=self.conf_level, conf_type=self.conf_type,
+        )  # fmt: skip
+        numbers = {"top": tops, "top_low": low, "top_high": high}
+        return self.tidy().with_columns(
+            pl.Series(name, x).fill_nan(None) for name, x in numbers.items()
+        )
+
     def matrix(self, time: float) -> pl.DataFrame:
         """Return the probabilities at one time as a table: a row a chain, a column a state."""
         found = self.at(time)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from toolkit.survival.multi_state.groups import Groups
     from toolkit.survival.multi_state.history import History, Moves
 
     Floats = NDArray[np.float64]
@@ -123,6 +124,48 @@ class TransitionHazards(Result):
     def _counts(self, values: Floats) -> pl.Series:
         whole = self.meta["weight_type"] is None
         return pl.Series(np.rint(values).astype(np.int64) if whole else values)
+
+
+def transition_hazards(
+    groups: Groups,
+    tables: Sequence[Moves],
+    states: pl.Series,
+    variance: VarianceType,
+    meta: dict[str, Any],
+    *,
+    conf_level: float,
+    conf_type: ConfType,
+) -> TransitionHazards:
+    """Return a curve for every group and kind of move that happens in it."""
+    group, origin, target = [], [], []
+    curves: list[tuple[NDArray[Any], Floats, Floats, Floats, Floats, float]] = []
+    for g, (history, moves) in enumerate(zip(groups.histories, tables, strict=True)):
+        happens = moves.n_move.sum(axis=0) > 0
+        for h in np.flatnonzero(happens.any(axis=1)):
+            value, squared = nelson_aalen(history, moves, int(h), variance)
+            error, end = np.sqrt(np.maximum(squared, 0.0)), float(history.stop.max())
+            for j in np.flatnonzero(happens[h]):
+                group.append(g)
+                origin.append(int(h))
+                target.append(int(j))
+                curves.append(
+                    (moves.time, moves.n_risk[:, h], moves.n_move[:, h, j], value[:, j],
+                     error[:, j], end)
+                )  # fmt: skip
+    labels = {name: groups.labels[name].gather(group) for name in groups.by}
+    labels |= {"from": states.gather(origin), "to": states.gather(target)}
+    return TransitionHazards(
+        meta={**meta, "estimand": "cumulative hazard of a move", "method": "Nelson-Aalen"},
+        labels=pl.DataFrame(labels),
+        time=tuple(curve[0] for curve in curves),
+        n_risk=tuple(curve[1] for curve in curves),
+        n_move=tuple(curve[2] for curve in curves),
+        value=tuple(curve[3] for curve in curves),
+        std_error=tuple(curve[4] for curve in curves),
+        end=tuple(curve[5] for curve in curves),
+        conf_level=conf_level,
+        conf_type=conf_type,
+    )
 
 
 def nelson_aalen(

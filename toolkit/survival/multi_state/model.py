@@ -11,10 +11,12 @@ import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError, NegativeTimeError, check_option
 from toolkit.result import Result
-from toolkit.survival.multi_state.chain import Chain, VarianceType, follow
+from toolkit.survival.curves import check_times, time_series
+from toolkit.survival.multi_state.chain import Chain, VarianceType, empty_risk_sets, follow
 from toolkit.survival.multi_state.curves import StateProbabilities
-from toolkit.survival.multi_state.hazards import TransitionHazards, nelson_aalen
-from toolkit.survival.multi_state.history import Moves, count_moves, seen_at
+from toolkit.survival.multi_state.flows import flow_shares
+from toolkit.survival.multi_state.hazards import TransitionHazards, transition_hazards
+from toolkit.survival.multi_state.landmark import landmark_chains
 from toolkit.survival.multi_state.markov_test import (
     MarkovTest,
     check_landmarks,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from toolkit.survival.cox.likelihood import Ties
     from toolkit.survival.intervals import ConfType
     from toolkit.survival.multi_state.groups import Groups
+    from toolkit.survival.multi_state.history import Moves
 
     Floats = NDArray[np.float64]
 
@@ -149,28 +152,8 @@ class MultiState(Result):
         and Spitoni 2018). Persons who enter observation after s do not count.
         """
         _check_start(at)
-        seen = [seen_at(history, at) for history in self.groups.histories]
-        there = np.stack([np.bincount(state[state >= 0], minlength=len(self.states))
-                          for state in seen])  # fmt: skip
-        if states is None:
-            origins = np.flatnonzero((there > 0).all(axis=0))
-        else:
-            origins = np.array([self._number(state) for state in states], dtype=np.int64)
-        if not len(origins) or not (there[:, origins] > 0).all():
-            raise CallError(
-                f"Nobody is seen at {at:g} in such a state, in some group",
-                where=f"fewest in a group, by state: {there.min(axis=0).tolist()}",
-                fix="choose an earlier landmark, or other states",
-            )
-        chains = []
-        for history, state in zip(self.groups.histories, seen, strict=True):
-            for h in origins:
-                kept = (state[history.unit] == h) & (history.stop > at)
-                part = history.take(kept)
-                begin = np.eye(len(self.states))[h]
-                chains.append(
-                    follow(part, count_moves(part), start=at, begin=begin, variance=self.variance)
-                )
+        wanted = None if states is None else [self._number(state) for state in states]
+        origins, chains = landmark_chains(self.groups.histories, at, wanted, variance=self.variance)
         return self._curves(
             chains, self._with_origin(origins), column="to",
             estimand=f"P(state at t | state at {at:g})", method="Landmark Aalen-Johansen",
@@ -191,28 +174,9 @@ class MultiState(Result):
 
     def hazards(self) -> TransitionHazards:
         """Return the cumulative hazard of every kind of move that happens (Nelson and Aalen)."""
-        curves: list[tuple[Any, ...]] = []
-        for g, (history, moves) in enumerate(zip(self.groups.histories, self.moves, strict=True)):
-            happens = moves.n_move.sum(axis=0) > 0
-            for h in np.flatnonzero(happens.any(axis=1)):
-                value, variance = nelson_aalen(history, moves, int(h), self.variance)
-                error = np.sqrt(np.maximum(variance, 0.0))
-                curves.extend(
-                    (g, h, j, moves.time, moves.n_risk[:, h], moves.n_move[:, h, j],
-                     value[:, j], error[:, j], float(history.stop.max()))
-                    for j in np.flatnonzero(happens[h])
-                )  # fmt: skip
-        group, origin, target = (np.array(column) for column in list(zip(*curves, strict=True))[:3])
-        labels = {
-            **self._group_columns(group),
-            "from": self.states.gather(origin),
-            "to": self.states.gather(target),
-        }
-        time, n_risk, n_move, values, errors, end = list(zip(*curves, strict=True))[3:]
-        return TransitionHazards(
-            meta={**self.meta, "estimand": "cumulative hazard of a move", "method": "Nelson-Aalen"},
-            labels=pl.DataFrame(labels), time=time, n_risk=n_risk, n_move=n_move, value=values,
-            std_error=errors, end=end, conf_level=self.conf_level, conf_type=self.conf_type,
+        return transition_hazards(
+            self.groups, self.moves, self.states, self.variance, {**self.meta},
+            conf_level=self.conf_level, conf_type=self.conf_type,
         )  # fmt: skip
 
     def markov_test(self, landmarks: Sequence[float] | None = None, *, seed: int = 1) -> MarkovTest:
@@ -293,20 +257,45 @@ class MultiState(Result):
         )  # fmt: skip
 
     def transitions(self) -> pl.DataFrame:
-        """Return the moves counted, by group: `from, to, n_event`; `n_risk` at the first move."""
-        rows = []
-        for g, moves in enumerate(self.moves):
-            total = moves.n_move.sum(axis=0)
-            for h, j in zip(*np.nonzero(total), strict=True):
-                rows.append((g, h, j, total[h, j]))
-        group, origin, target, n = (np.array(x) for x in zip(*rows, strict=True)) if rows else (
-            np.zeros(0, dtype=np.int64) for _ in range(4))  # fmt: skip
+        """Return the moves counted: the `by` columns, `from, to, n_event`."""
+        total = np.stack([moves.n_move.sum(axis=0) for moves in self.moves])
+        group, origin, target = np.nonzero(total)
         return pl.DataFrame(
             {
                 **self._group_columns(group),
                 "from": self.states.gather(origin),
                 "to": self.states.gather(target),
-                "n_event": self._counts(n.astype(np.float64)),
+                "n_event": self._counts(total[group, origin, target]),
+            }
+        )
+
+    def flows(self, times: Sequence[float]) -> pl.DataFrame:
+        """Return who was where at one time and is where at the next: shares of all at the start.
+
+        Columns: the `by` columns, `time, time_to, from, to, estimate`; for each two times next to
+        one another the estimates add up to one.
+
+        Notes
+        -----
+        p_h(s) P_hj(s, t) with P by Aalen and Johansen, so that what comes out of one period goes
+        into the next.
+        """
+        asked = check_times(times)
+        if len(asked) < 2:
+            raise CallError(
+                "Flows are between two times or more", fix="for instance flows([0, 12])"
+            )
+        group, period, origin, target, flow = flow_shares(
+            self._occupied.chains, asked, len(self.states)
+        )
+        return pl.DataFrame(
+            {
+                **self._group_columns(group),
+                "time": time_series(asked[period]),
+                "time_to": time_series(asked[period + 1]),
+                "from": self.states.gather(origin),
+                "to": self.states.gather(target),
+                "estimate": pl.Series(flow).fill_nan(None),
             }
         )
 
@@ -336,7 +325,7 @@ class MultiState(Result):
         self, chains: Sequence[Chain], labels: pl.DataFrame, *, column: str, estimand: str,
         method: str,
     ) -> StateProbabilities:  # fmt: skip
-        warnings = [*self.meta["warnings"], *_empty_risk_sets(chains, self.states)]
+        warnings = [*self.meta["warnings"], *empty_risk_sets(chains, self.states)]
         return StateProbabilities(
             meta={**self.meta, "estimand": estimand, "method": method, "warnings": warnings},
             states=self.states, labels=labels, chains=tuple(chains), state_column=column,
@@ -381,21 +370,3 @@ def _check_start(start: Any) -> None:
         usable = False
     if not usable:
         raise NegativeTimeError(f"{start!r} is not a time from 0 on", fix="give a finite time ≥ 0")
-
-
-def _empty_risk_sets(chains: Sequence[Chain], states: pl.Series) -> list[str]:
-    """Say where somebody should be in a state, others leave it later, but nobody is at risk."""
-    said = np.zeros(len(states), dtype=np.int64)
-    for chain in chains:
-        moves = chain.moves
-        if not len(moves.time):
-            continue
-        ahead = np.vstack([chain.begin, chain.value[:-1]])
-        later = np.cumsum(moves.n_risk[::-1], axis=0)[::-1] > 0
-        said += ((ahead > 0) & (moves.n_risk <= 0) & later).any(axis=0)
-    return [
-        f"in {n:,} of {len(chains):,} curves nobody is at risk in state {states[h]!r} for a while, "
-        "before others are: the curve is carried over the gap"
-        for h, n in enumerate(said)
-        if n
-    ]
