@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-#: Numbers that are held at once where rows are worked through in blocks.
-BLOCK = 4_000_000
+#: Numbers that are held at once where rows are worked through in blocks: they stay in the cache.
+BLOCK = 2**18
 
 
 @dataclass(frozen=True, kw_only=True)

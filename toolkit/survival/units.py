@@ -78,11 +78,23 @@ class Units:
 
         `moved` returns the influence of one unit of weight in some cells, (cells, width).
         """
+        moved = self._once(width, moved)
         for block in self.blocks(width):
             one = moved(self.cell[block]) * self.weight[block, None]
             unit = self.unit[block]
             start = np.flatnonzero(np.append(True, unit[1:] != unit[:-1]))
             yield one if len(start) == len(unit) else np.add.reduceat(one, start, axis=0)
+
+    def _once(self, width: int, moved: Callable[[Ints], Floats]) -> Callable[[Ints], Floats]:
+        """Return `moved` computed once a cell, where pieces share few cells."""
+        if not len(self.cell):
+            return moved
+        there = np.bincount(self.cell) > 0
+        count = int(there.sum())
+        if 2 * count > len(self.cell) or count * width > 16 * BLOCK:
+            return moved
+        known, place = moved(np.flatnonzero(there)), np.cumsum(there) - 1
+        return lambda cells: known[place[cells]]
 
     def group_variance(self, moved: Floats, cells: Cells) -> Floats:
         """Return Σ over units within each group of squares, (G,), of cells' influences, (C,)."""

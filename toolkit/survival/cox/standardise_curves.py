@@ -99,8 +99,9 @@ class StandardisedCurves(Curves):
 
     @cached_property
     def dfbeta(self) -> Floats:
-        """How one unit in each cell moves the coefficients, (C, p)."""
-        return score_of_cells(self.model.fitted) @ self.model.vcov_model
+        """How one unit in each cell moves the coefficients, (p, C)."""
+        moved = self.model.vcov_model @ score_of_cells(self.model.fitted).T
+        return np.ascontiguousarray(moved)
 
     def jumps(self, group: int) -> Floats:
         """Return the event times of the strata, sorted."""
@@ -142,23 +143,30 @@ class StandardisedCurves(Curves):
 
     def moved(self, kind: int, group: int, times: Floats, cells: Ints) -> Floats:
         """Return the influence of one unit of cells on a level's curve, (cells, T)."""
-        from toolkit.survival.cox.standardise_kernel import add_influence
+        from toolkit.survival.cox.standardise_kernel import (
+            add_baseline,
+            add_coefficients,
+            fill_survival,
+        )
 
         del kind
         fitted, design, level = self.model.fitted, self.model.design, self.levels[group]
         sets, means = fitted.risk_sets, self.means(group, times)
-        found: Floats = -(self.dfbeta[cells] @ means.pull.T)
-        before = sets.before if sets.before is not None else np.full(len(sets.last), -1)
-        # cells never at risk at an event time have last = before = -1, and no event
-        add_influence(
-            cells, design.pattern, design.stratum, sets.last, before, sets.event, fitted.risk,
-            self._rows(times), sets.cumulated(fitted.mean_weight * fitted.sums.second),
-            fitted.sums.first / sets.deaths,
-            fitted.mean_weight * (fitted.sums.second - fitted.sums.own_second),
-            means.slope, self.random, level.ratio, level.stratum, means.hazard, means.survival,
-            float(self.weight.sum()), found,
+        pattern = design.pattern[cells]
+        found: Floats = np.zeros((len(times), len(cells)))
+        if self.random:
+            fill_survival(level.ratio[pattern], level.stratum[pattern], means.hazard, found)
+            found -= means.survival[:, None]
+            found /= self.weight.sum()
+        add_coefficients(np.ascontiguousarray(self.dfbeta[:, cells]), means.pull, found)
+        lived, jump, own_less = self.baseline_steps
+        none = np.full(len(cells), -1)
+        add_baseline(
+            design.stratum[pattern], sets.last[cells],
+            none if sets.before is None else sets.before[cells], sets.event[cells],
+            fitted.risk[pattern], self._rows(times), lived, jump, own_less, means.slope, found,
         )  # fmt: skip
-        return found
+        return found.T
 
     def areas(self, horizon: float) -> tuple[Floats, Floats]:
         """Return the areas under the mean curves and their standard errors, (L, 1) each."""
@@ -209,27 +217,39 @@ class StandardisedCurves(Curves):
 
         return self.units(None).variance(1, moved)
 
-    def _means(self, level: Level, times: Floats) -> Means:
-        from toolkit.survival.cox.standardise_kernel import add_survival
+    @cached_property
+    def baseline_steps(self) -> tuple[Floats, Floats, Floats]:
+        """What a unit's time at risk and its event do to the baseline, at the event times."""
+        fitted = self.model.fitted
+        sets, sums = fitted.risk_sets, fitted.sums
+        lived = sets.cumulated(fitted.mean_weight * sums.second)
+        own_less = fitted.mean_weight * (sums.second - sums.own_second)
+        return np.append(lived, 0.0), sums.first / sets.deaths, own_less
 
-        n_strata, n_times = self.model.design.strata.height, len(times)
+    def _means(self, level: Level, times: Floats) -> Means:
+        from toolkit.survival.cox.standardise_kernel import add_means, fill_survival
+
+        n_strata, n_times, p = self.model.design.strata.height, len(times), level.x.shape[1]
         base = hazard_at(
             self.model.fitted, np.repeat(np.arange(n_strata), n_times), np.tile(times, n_strata)
         )
         hazard = base.cumulative.reshape(n_strata, n_times)
-        drift = base.slope.reshape(n_strata, n_times, -1)
+        drift = base.slope.reshape(n_strata, n_times, p)
         total = float(self.weight.sum())
         survival, slope = np.zeros(n_times), np.zeros((n_strata, n_times))
-        pull = np.zeros((n_times, level.x.shape[1]))
+        pull = np.zeros((n_times, p))
+        order = np.argsort(level.stratum, kind="stable")
+        first = np.searchsorted(level.stratum[order], np.arange(n_strata + 1))
         size = max(1, BLOCK // max(n_times, 1))
-        for low in range(0, len(self.weight), size):
-            some = slice(low, low + size)
-            block = np.empty((len(level.ratio[some]), n_times))
-            add_survival(
-                self.weight[some], level.ratio[some], level.stratum[some], hazard,
-                survival, slope, block,
-            )  # fmt: skip
-            pull += block.T @ level.x[some]
+        for s in range(n_strata):
+            for low in range(first[s], first[s + 1], size):
+                units = order[low : min(low + size, first[s + 1])]
+                ratio, weight = level.ratio[units], self.weight[units]
+                block = np.empty((n_times, len(units)))
+                fill_survival(ratio, np.zeros(len(units), dtype=np.int64), hazard[[s]], block)
+                part = np.zeros((n_times, p))
+                add_means(block, weight, ratio, level.x[units], survival, slope[s], part)
+                pull += hazard[s][:, None] * part
         pull -= np.einsum("st,stp->tp", slope, drift)
         return Means(
             survival=survival / total, hazard=hazard, slope=slope / total, pull=pull / total
