@@ -1,4 +1,7 @@
-"""Compiled loops along a person's observations: forward and backward, and the likeliest path."""
+"""Compiled loops along a person's observations: forward and backward, and the likeliest path.
+
+Plain loops, as in `kernels`.
+"""
 
 from __future__ import annotations
 
@@ -8,74 +11,76 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+#: Schemes of observation, as in `records`.
 _SNAPSHOT, _EXACT, _ARRIVAL = 0, 1, 2
+#: A step less likely than this, given the past, asks for a probability with more digits.
+_UNLIKELY = 1e-7
+
+_inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")
 
 
-@njit(cache=True, nogil=True)
-def step_matrix(scheme: Any, p: Any, q: Any, u: Any, m: Any) -> None:
+@_inner
+def step_matrix(scheme: Any, p: Any, k: Any, q: Any, i: Any, u: Any, m: Any) -> None:
     """Write in `m` the density of going from state r to s in one step, (S, S).
 
     Snapshot: P(u). Exact arrival: P(u) times the intensities into s. Exact move: exp(q_rr u) q_rs,
     or exp(q_rr u) where nothing moved. Stay: the latter only.
     """
-    size = len(q)
-    if scheme == _SNAPSHOT:
-        m[:] = p
-    elif scheme == _ARRIVAL:
-        for r in range(size):
-            for s in range(size):
+    size = q.shape[1]
+    known = scheme != _SNAPSHOT and scheme != _ARRIVAL  # noqa: PLR1714 - numba builds sets slowly
+    for r in range(size):
+        stay = math.exp(q[i, r, r] * u) if known else 0.0
+        for s in range(size):
+            if scheme == _SNAPSHOT:
+                m[r, s] = p[k, r, s]
+            elif scheme == _ARRIVAL:
                 total = 0.0
-                for k in range(size):
-                    if k != s:
-                        total += p[r, k] * q[k, s]
+                for via in range(size):
+                    if via != s:
+                        total += p[k, r, via] * q[i, via, s]
                 m[r, s] = total
-    else:
-        for r in range(size):
-            stay = math.exp(q[r, r] * u)
-            for s in range(size):
-                if r == s:
-                    m[r, s] = stay
-                else:
-                    m[r, s] = stay * q[r, s] if scheme == _EXACT else 0.0
+            elif r == s:
+                m[r, s] = stay
+            else:
+                m[r, s] = stay * q[i, r, s] if scheme == _EXACT else 0.0
 
 
-@njit(cache=True, nogil=True)
+@_inner
 def step_slope(
-    scheme: Any, p: Any, q: Any, u: Any, m: Any, change: Any, by_p: Any, by_q: Any
-) -> None:
+    scheme: Any, p: Any, k: Any, q: Any, i: Any, u: Any, m: Any, change: Any,
+    by_p: Any, at_p: Any, by_q: Any, at_q: Any,
+) -> None:  # fmt: skip
     """Add what changes of a step's matrix mean for P and (directly) for Q."""
-    size = len(q)
-    if scheme == _SNAPSHOT:
-        by_p += change
-    elif scheme == _ARRIVAL:
-        for r in range(size):
-            for s in range(size):
-                if change[r, s] != 0:
-                    for k in range(size):
-                        if k != s:
-                            by_p[r, k] += change[r, s] * q[k, s]
-                            by_q[k, s] += change[r, s] * p[r, k]
-    else:
-        for r in range(size):
-            for s in range(size):
-                if change[r, s] != 0 and m[r, s] != 0:
-                    by_q[r, r] += change[r, s] * u * m[r, s]
-                    if r != s:
-                        by_q[r, s] += change[r, s] * m[r, r]
+    size = q.shape[1]
+    for r in range(size):
+        for s in range(size):
+            if change[r, s] == 0:
+                continue
+            if scheme == _SNAPSHOT:
+                by_p[at_p, r, s] += change[r, s]
+            elif scheme == _ARRIVAL:
+                for via in range(size):
+                    if via != s:
+                        by_p[at_p, r, via] += change[r, s] * q[i, via, s]
+                        by_q[at_q, via, s] += change[r, s] * p[k, r, via]
+            elif m[r, s] != 0:
+                by_q[at_q, r, r] += change[r, s] * u * m[r, s]
+                if r != s:
+                    by_q[at_q, r, s] += change[r, s] * m[r, r]
 
 
 @njit(cache=True, nogil=True)
 def sum_chains(
     first: Any, opening: Any, start: Any, n: Any, pair: Any, generator: Any, u: Any,
     observed: Any, scheme: Any, p: Any, q: Any, emission: Any, w_slot: Any, v_slot: Any,
-    b_slot: Any, a_slot: Any, slopes: Any, value: Any, w: Any, v: Any, b: Any, a: Any,
-) -> float:  # fmt: skip
-    """Sum the log-likelihoods of chains of steps; return the smallest conditional likelihood.
+    b_slot: Any, a_slot: Any, value: Any, w: Any, v: Any, b: Any, a: Any, rare: Any,
+) -> None:  # fmt: skip
+    """Sum the log-likelihoods of chains of steps, and their changes.
 
     Steps of chain c are first[c] … first[c+1]-1. It starts from `start[opening[c]]` (S,), a row of
-    densities of the first observation. `value[c]` is its log-likelihood, times n[c]. With `slopes`
-    the changes by P, Q, emission and start are added to w[w_slot[step]], v[v_slot[step]],
-    b[b_slot[c]] (O, S) and a[a_slot[c]] (S,).
+    densities of the first observation. `value[c]` is its log-likelihood, times n[c]. The changes
+    by P, Q, emission and start are added to w[w_slot[step]], v[v_slot[step]], b[b_slot[c]] (O, S)
+    and a[a_slot[c]] (S,). Pairs of unlikely steps are marked in `rare`.
     """
     size = q.shape[1]
     most = 1
@@ -87,47 +92,47 @@ def sum_chains(
     matrix = np.empty((size, size))
     change = np.empty((size, size))
     back, new = np.empty(size), np.empty(size)
-    least = 1.0
     for c in range(len(n)):
-        total = 0.0
+        opened = 0.0
         for r in range(size):
-            total += start[opening[c], r]
-        if not total > 0:
+            opened += start[opening[c], r]
+        if not opened > 0:
             value[c] = -np.inf
             continue
-        opened = total
         for r in range(size):
-            forward[0, r] = start[opening[c], r] / total
-        log = math.log(total)
+            forward[0, r] = start[opening[c], r] / opened
+        log = math.log(opened)
         length = first[c + 1] - first[c]
         for x in range(length):
             step = first[c] + x
-            i = generator[step]
-            step_matrix(scheme[step], p[pair[step]], q[i], u[step], matrix)
+            step_matrix(scheme[step], p, pair[step], q, generator[step], u[step], matrix)
+            o = observed[step]
             total = 0.0
             for s in range(size):
                 before[x, s] = 0
                 for r in range(size):
                     before[x, s] += forward[x, r] * matrix[r, s]
-                forward[x + 1, s] = before[x, s] * emission[observed[step], s]
+                forward[x + 1, s] = before[x, s] * emission[o, s]
                 total += forward[x + 1, s]
+            if total < _UNLIKELY:
+                rare[pair[step]] = True
             if not total > 0:
                 log = -np.inf
                 break
-            least = min(least, total)
             norm[x] = total
             log += math.log(total)
             for s in range(size):
                 forward[x + 1, s] /= total
         value[c] = log * n[c]
-        if not slopes or log == -np.inf:
+        if log == -np.inf:
             continue
-        back[:] = 1
+        for r in range(size):
+            back[r] = 1
         slot = b_slot[c]
         for x in range(length - 1, -1, -1):
             step = first[c] + x
             i = generator[step]
-            step_matrix(scheme[step], p[pair[step]], q[i], u[step], matrix)
+            step_matrix(scheme[step], p, pair[step], q, i, u[step], matrix)
             o = observed[step]
             for r in range(size):
                 new[r] = 0
@@ -137,24 +142,26 @@ def sum_chains(
                 for r in range(size):
                     new[r] += matrix[r, s] * shown
                     change[r, s] = n[c] * forward[x, r] * shown
-            step_slope(scheme[step], p[pair[step]], q[i], u[step], matrix, change,
-                       w[w_slot[step]], v[v_slot[step]])  # fmt: skip
-            back[:] = new
+            step_slope(
+                scheme[step], p, pair[step], q, i, u[step], matrix, change,
+                w, w_slot[step], v, v_slot[step],
+            )  # fmt: skip
+            for r in range(size):
+                back[r] = new[r]
         for r in range(size):
             a[a_slot[c], r] += n[c] * back[r] / opened
-    return least
 
 
 @njit(cache=True, nogil=True)
 def likeliest(
     first: Any, opening: Any, start: Any, pair: Any, generator: Any, u: Any, observed: Any,
-    scheme: Any, inner: Any, p: Any, q: Any, emission: Any, path: Any, chance: Any,
+    scheme: Any, inside: Any, p: Any, q: Any, emission: Any, path: Any, chance: Any,
 ) -> None:  # fmt: skip
     """Write each chain's likeliest states and their probabilities given all observations.
 
-    The answer for step x stands at `path[x + c + 1]`, that of the start of chain c at
-    `path[first[c] + c]`; rows of `chance` likewise, (steps + chains, S). Steps marked `inner`
-    observe nothing: the path is maximised over observations only, and the inner state summed out.
+    The answer for step x of chain c stands at first[c] + c + x + 1, that of its start at
+    first[c] + c. Steps marked `inside` observe nothing: the path is the likeliest over the
+    observations, and the state where only the period changes is summed out.
     """
     size = q.shape[1]
     most = 1
@@ -164,50 +171,58 @@ def likeliest(
     score = np.empty((most + 1, size))
     came = np.zeros((most, size), np.int64)
     forward, back, new = np.empty((most + 1, size)), np.empty(size), np.empty(size)
-    matrix, product = np.empty((size, size)), np.empty((size, size))
+    matrix = np.empty((size, size))
+    product, longer = np.empty((size, size)), np.empty((size, size))
     for c in range(len(first) - 1):
         length = first[c + 1] - first[c]
         place = first[c] + c
-        total = start[opening[c]].sum()
+        total = 0.0
+        for r in range(size):
+            total += start[opening[c], r]
         for r in range(size):
             forward[0, r] = start[opening[c], r] / total
             score[0, r] = math.log(forward[0, r]) if forward[0, r] > 0 else -np.inf
-        product[:] = np.eye(size)
+            for s in range(size):
+                product[r, s] = 1.0 if r == s else 0.0
         for x in range(length):
             step = first[c] + x
-            step_matrix(scheme[step], p[pair[step]], q[generator[step]], u[step], matrix)
-            jumps[x] = matrix
-            product = product @ matrix
+            step_matrix(scheme[step], p, pair[step], q, generator[step], u[step], matrix)
             total = 0.0
             for s in range(size):
                 forward[x + 1, s] = 0
                 for r in range(size):
+                    jumps[x, r, s] = matrix[r, s]
                     forward[x + 1, s] += forward[x, r] * matrix[r, s]
+                    longer[r, s] = 0
+                    for via in range(size):
+                        longer[r, s] += product[r, via] * matrix[via, s]
                 forward[x + 1, s] *= emission[observed[step], s]
                 total += forward[x + 1, s]
             for s in range(size):
                 forward[x + 1, s] /= total
-            if inner[step]:
-                score[x + 1] = score[x]
-                for s in range(size):
+                if inside[step]:
+                    score[x + 1, s] = score[x, s]
                     came[x, s] = s
-                continue
-            for s in range(size):
-                best, at = -np.inf, 0
+                else:
+                    best, at = -np.inf, 0
+                    for r in range(size):
+                        if longer[r, s] > 0:
+                            there = score[x, r] + math.log(longer[r, s])
+                            if there > best:
+                                best, at = there, r
+                    shown = emission[observed[step], s]
+                    score[x + 1, s] = best + math.log(shown) if shown > 0 else -np.inf
+                    came[x, s] = at
                 for r in range(size):
-                    if product[r, s] > 0:
-                        there = score[x, r] + math.log(product[r, s])
-                        if there > best:
-                            best, at = there, r
-                shown = emission[observed[step], s]
-                score[x + 1, s] = best + math.log(shown) if shown > 0 else -np.inf
-                came[x, s] = at
-            product[:] = np.eye(size)
+                    if inside[step]:
+                        product[r, s] = longer[r, s]
+                    else:
+                        product[r, s] = 1.0 if r == s else 0.0
         state = 0
         for s in range(size):
+            back[s] = 1
             if score[length, s] > score[length, state]:
                 state = s
-        back[:] = 1
         for x in range(length, -1, -1):
             path[place + x] = state
             total = 0.0

@@ -5,6 +5,9 @@ changes by W with P, it changes by A⁻ᵀ [(Aᵀ W A⁻ᵀ) ∘ φ] Aᵀ with Q
 difference of exp(λu) at λ_i and λ_j (Kalbfleisch and Lawless 1985, eq. 3.4; here for the sum of all
 entries at once). Where eigenvectors are nearly dependent, or a probability so small that the sum
 over eigenvalues has lost its digits, a series of terms of one sign takes over (uniformisation).
+
+Plain loops throughout: on matrices this small they are faster than calls, and slices of arrays
+would double the time of compilation.
 """
 
 from __future__ import annotations
@@ -17,112 +20,125 @@ from numba import njit
 
 #: Below this share a sum over eigenvalues has fewer than eight digits.
 _SMALL = 1e-8
-_ARRIVAL = 2
-_SNAPSHOT, _EXACT = 0, 1
+#: Terms of the series; the argument has norm 1, so the rest is below 1/24!.
 _TERMS = 24
 
+#: Functions that only compiled code calls need no wrappers for Python.
+_inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")
 
-@njit(cache=True, nogil=True)
-def exponential(q: Any, u: Any, w: Any, p: Any, slope: Any) -> None:
-    """Write exp(uQ) in `p`, and what a change W of it means for Q in `slope`; (S, S) all.
+
+@_inner
+def exponential(q: Any, i: Any, u: Any, w: Any, x: Any, p: Any, slope: Any) -> None:
+    """Write exp(u q[i]) in `p`, and what a change w[x] of it means for Q in `slope`, (S, S) both.
 
     With A = uQ + ρI ≥ 0, exp(uQ) = exp(-ρ) exp(A): a sum of terms that are not negative. A is
     halved until ρ ≤ 1 and the result squared as often (with its derivative, Van Loan's block).
     """
-    size = len(q)
+    size = q.shape[1]
     rate = 0.0
     for r in range(size):
-        rate = max(rate, -q[r, r] * u)
+        rate = max(rate, -q[i, r, r] * u)
     halvings = 0
     while rate > 1.0:
         rate /= 2
         halvings += 1
     scale = u / 2.0**halvings
-    base, turn = np.empty((size, size)), np.empty((size, size))
+    work = np.zeros((8, size, size))  # base, turn; term, side, total, total_side; new, new_side
     for r in range(size):
         for s in range(size):
-            base[r, s] = q[s, r] * scale  # of the transpose: the adjoint's direction
-            turn[r, s] = w[r, s] * scale
-        base[r, r] += rate
-    term, side = np.eye(size), np.zeros((size, size))
-    total, total_side = np.eye(size), np.zeros((size, size))
-    new, new_side = np.empty((size, size)), np.empty((size, size))
+            work[0, r, s] = q[i, s, r] * scale  # of the transpose: the adjoint's direction
+            work[1, r, s] = w[x, r, s] * scale
+        work[0, r, r] += rate
+        work[2, r, r] = 1
+        work[4, r, r] = 1
+    now, then = 2, 6
     for n in range(1, _TERMS):
         for r in range(size):
             for s in range(size):
-                x, y = 0.0, 0.0
+                a, b = 0.0, 0.0
                 for k in range(size):
-                    x += term[r, k] * base[k, s]
-                    y += side[r, k] * base[k, s] + term[r, k] * turn[k, s]
-                new[r, s], new_side[r, s] = x / n, y / n
-        total += new
-        total_side += new_side
-        term, new = new, term
-        side, new_side = new_side, side
+                    a += work[now, r, k] * work[0, k, s]
+                    b += work[now + 1, r, k] * work[0, k, s] + work[now, r, k] * work[1, k, s]
+                work[then, r, s] = a / n
+                work[then + 1, r, s] = b / n
+                work[4, r, s] += a / n
+                work[5, r, s] += b / n
+        now, then = then, now
     shrink = math.exp(-rate)
-    total *= shrink
-    total_side *= shrink
+    for r in range(size):
+        for s in range(size):
+            work[4, r, s] *= shrink
+            work[5, r, s] *= shrink
+    now, then = 4, 6
     for _ in range(halvings):
         for r in range(size):
             for s in range(size):
-                x, y = 0.0, 0.0
+                a, b = 0.0, 0.0
                 for k in range(size):
-                    x += total[r, k] * total[k, s]
-                    y += total_side[r, k] * total[k, s] + total[r, k] * total_side[k, s]
-                new[r, s], new_side[r, s] = x, y
-        total, new = new, total
-        total_side, new_side = new_side, total_side
+                    a += work[now, r, k] * work[now, k, s]
+                    b += work[now + 1, r, k] * work[now, k, s] + work[now, r, k] * work[
+                        now + 1, k, s]  # fmt: skip
+                work[then, r, s] = a
+                work[then + 1, r, s] = b
+        now, then = then, now
     for r in range(size):
         for s in range(size):
-            p[r, s] = total[s, r]
-            slope[r, s] = total_side[r, s]
+            p[r, s] = work[now, s, r]
+            slope[r, s] = work[now + 1, r, s]
 
 
-@njit(cache=True, nogil=True)
-def exponentials(q: Any, which: Any, u: Any, p: Any) -> None:
-    """Write exp(u Q) of pair k, with Q number `which[k]`, in `p[k]`; by the series."""
-    none = np.zeros(q.shape[1:])
-    slope = np.empty(q.shape[1:])
-    for k in range(len(u)):
-        exponential(q[which[k]], u[k], none, p[k], slope)
-
-
-@njit(cache=True, nogil=True)
-def differences(roots: Any, u: Any, e: Any, phi: Any) -> None:
+@_inner
+def differences(roots: Any, i: Any, u: Any, e: Any, phi: Any) -> None:
     """Write exp(λu) in `e`, and its divided differences in `phi`."""
-    size = len(roots)
-    for i in range(size):
-        e[i] = np.exp(roots[i] * u)
-    for i in range(size):
-        phi[i, i] = u * e[i]
-        for j in range(i):
-            gap = roots[i] - roots[j]
+    size = roots.shape[1]
+    for a in range(size):
+        e[a] = np.exp(roots[i, a] * u)
+    for a in range(size):
+        phi[a, a] = u * e[a]
+        for b in range(a):
+            gap = roots[i, a] - roots[i, b]
             x = gap * u
             if abs(x) > 0.1:
-                value = (e[i] - e[j]) / gap
-            else:  # u exp(λ_j u) (exp(x) - 1) / x, without the cancellation
-                value = u * e[j] * (
-                    1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5 * (1 + x / 6 * (
-                        1 + x / 7 * (1 + x / 8 * (1 + x / 9))))))))  # fmt: skip
-            phi[i, j] = value
-            phi[j, i] = value
+                value = (e[a] - e[b]) / gap
+            else:  # u exp(λ_b u) (exp(x) - 1) / x, without the cancellation
+                term = e[b] * u
+                value = term
+                for n in range(2, 12):
+                    term *= x / n
+                    value += term
+            phi[a, b] = value
+            phi[b, a] = value
+
+
+@_inner
+def turn_back(left: Any, right: Any, i: Any, core: Any, slope: Any, at: Any) -> None:
+    """Add A⁻ᵀ N Aᵀ, real part, to slope[at]."""
+    size = left.shape[1]
+    half = np.empty(size, core.dtype)
+    for a in range(size):
+        for j in range(size):
+            total = right[i, 0, a] * core[0, j]
+            for k in range(1, size):
+                total += right[i, k, a] * core[k, j]
+            half[j] = total
+        for b in range(size):
+            total = half[0] * left[i, b, 0]
+            for j in range(1, size):
+                total += half[j] * left[i, b, j]
+            slope[at, a, b] += total.real
 
 
 @njit(cache=True, nogil=True)
-def turn_back(left: Any, right: Any, inner: Any, slope: Any) -> None:
-    """Add A⁻ᵀ N Aᵀ, real part, to `slope`."""
-    size = len(slope)
-    half = np.empty(size, inner.dtype)
-    for a in range(size):
-        for j in range(size):
-            half[j] = 0
-            for i in range(size):
-                half[j] += right[i, a] * inner[i, j]
-        for b in range(size):
-            total = half[0] * left[b, 0]
-            for j in range(1, size):
-                total += half[j] * left[b, j]
-            slope[a, b] += total.real
+def exponentials(pairs: Any, q: Any, which: Any, u: Any, p: Any) -> None:
+    """Write exp(u Q) of pairs k, with Q number `which[k]`, in `p[k]`; by the series."""
+    size = q.shape[1]
+    none = np.zeros((1, size, size))
+    own, slope = np.empty((size, size)), np.empty((size, size))
+    for k in pairs:
+        exponential(q, which[k], u[k], none, 0, own, slope)
+        for r in range(size):
+            for s in range(size):
+                p[k, r, s] = own[r, s]
 
 
 @njit(cache=True, nogil=True)
@@ -141,17 +157,20 @@ def sum_cells(
     e = np.empty(size, roots.dtype)
     turned = np.empty(size, roots.dtype)
     phi = np.empty((size, size), roots.dtype)
-    inner = np.zeros((size, size), roots.dtype)
+    core = np.empty((size, size), roots.dtype)
     goal, row = np.empty(size), np.empty(size)
-    one = np.zeros((size, size))
-    w, p, change = np.zeros((size, size)), np.empty((size, size)), np.empty((size, size))
+    one = np.empty((1, size, size))
+    w, p, change = np.zeros((1, size, size)), np.empty((size, size)), np.empty((size, size))
     for i in chosen:
-        inner[:] = 0
+        for a in range(size):
+            for b in range(size):
+                core[a, b] = 0
         last = -1.0
         for c in range(first[i], first[i + 1]):
             r, s = origin[c], target[c]
             most = 1.0
-            goal[:] = 0
+            for m in range(size):
+                goal[m] = 0
             if arrival[c]:
                 most = 0.0
                 for m in range(size):
@@ -164,7 +183,7 @@ def sum_cells(
             by_series = series[i]
             if not by_series:
                 if u[c] != last:
-                    differences(roots[i], u[c], e, phi)
+                    differences(roots, i, u[c], e, phi)
                     last = u[c]
                 for j in range(size):
                     turned[j] = 0
@@ -174,10 +193,10 @@ def sum_cells(
                 if not chance > _SMALL * most:  # also for nan
                     by_series = True
             if by_series:
-                w[:] = 0
-                for m in range(size):
-                    w[r, m] = goal[m]
-                exponential(q[i], u[c], w, p, change)
+                for a in range(size):
+                    for b in range(size):
+                        w[0, a, b] = goal[b] if a == r else 0.0
+                exponential(q, i, u[c], w, 0, p, change)
                 chance = 0.0
                 for m in range(size):
                     row[m] = p[r, m]
@@ -192,31 +211,32 @@ def sum_cells(
                 continue
             value[i] += n[c] * math.log(chance)
             weight = 1 / chance if keep else n[c] / chance
-            one[:] = 0
-            if by_series:
+            if not by_series:
                 for a in range(size):
                     for b in range(size):
-                        one[a, b] += change[a, b] * weight
-            else:
-                if keep:
-                    inner[:] = 0
-                for a in range(size):
-                    for b in range(size):
-                        inner[a, b] += left[i, r, a] * phi[a, b] * turned[b] * weight
-                if keep:
-                    turn_back(left[i], right[i], inner, one)
+                        part = left[i, r, a] * phi[a, b] * turned[b] * weight
+                        core[a, b] = part if keep else core[a, b] + part
+            if not (keep or by_series or arrival[c]):
+                continue
+            for a in range(size):
+                for b in range(size):
+                    one[0, a, b] = change[a, b] * weight if by_series else 0.0
+            if keep and not by_series:
+                turn_back(left, right, i, core, one, 0)
             if arrival[c]:
                 for m in range(size):
                     if m != s:
-                        one[m, s] += row[m] * weight
+                        one[0, m, s] += row[m] * weight
             if keep:
                 for t in range(len(moves)):
-                    a, b = moves[t]
-                    scores[c, t] = q[i, a, b] * (one[a, b] - one[a, a])
-            elif by_series or arrival[c]:
-                slope[i] += one
+                    a, b = moves[t, 0], moves[t, 1]
+                    scores[c, t] = q[i, a, b] * (one[0, a, b] - one[0, a, a])
+            else:
+                for a in range(size):
+                    for b in range(size):
+                        slope[i, a, b] += one[0, a, b]
         if not keep and first[i + 1] > first[i] and not series[i]:
-            turn_back(left[i], right[i], inner, slope[i])
+            turn_back(left, right, i, core, slope, i)
 
 
 @njit(cache=True, nogil=True)
@@ -243,25 +263,33 @@ def pair_slopes(
     entries: Any, pair: Any, into: Any, which: Any, u: Any, q: Any, series: Any,
     roots: Any, left: Any, right: Any, w: Any, slope: Any,
 ) -> None:  # fmt: skip
-    """Add what changes `w[x]` of P of pair `pair[x]` mean for Q to `slope[into[x]]`."""
+    """Add what changes `w[x]` of P of pair `pair[x]` mean for Q to `slope[into[x]]`.
+
+    `series` (K,) tells of each pair whether the series is to be used.
+    """
     size = q.shape[1]
     e = np.empty(size, roots.dtype)
     phi = np.empty((size, size), roots.dtype)
-    inner = np.empty((size, size), roots.dtype)
+    core = np.empty((size, size), roots.dtype)
     p, change = np.empty((size, size)), np.empty((size, size))
     half = np.empty(size, roots.dtype)
     for x in entries:
         k = pair[x]
         i = which[k]
-        if series[i]:
-            exponential(q[i], u[k], w[x], p, change)
-            slope[into[x]] += change
+        if series[k]:
+            exponential(q, i, u[k], w, x, p, change)
+            for a in range(size):
+                for b in range(size):
+                    slope[into[x], a, b] += change[a, b]
             continue
-        differences(roots[i], u[k], e, phi)
-        inner[:] = 0
+        differences(roots, i, u[k], e, phi)
+        for a in range(size):
+            for b in range(size):
+                core[a, b] = 0
         for r in range(size):
-            half[:] = 0
             some = False
+            for j in range(size):
+                half[j] = 0
             for s in range(size):
                 if w[x, r, s] != 0:
                     some = True
@@ -270,8 +298,8 @@ def pair_slopes(
             if some:
                 for a in range(size):
                     for b in range(size):
-                        inner[a, b] += left[i, r, a] * half[b]
+                        core[a, b] += left[i, r, a] * half[b]
         for a in range(size):
             for b in range(size):
-                inner[a, b] *= phi[a, b]
-        turn_back(left[i], right[i], inner, slope[into[x]])
+                core[a, b] *= phi[a, b]
+        turn_back(left, right, i, core, slope, into[x])

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-#: A step less likely than this, given the past, is computed without eigenvalues.
-_UNLIKELY = 1e-7
 #: Rows whose scores by θ are held at once.
 _ROWS = 100_000
 
@@ -35,14 +33,15 @@ class Problem:
     ----------
     x : (I, J) array
         Covariates and periods of each generator.
-    careful : set
-        Numbers of the blocks of chains that are computed without eigenvalues.
+    careful : dict
+        By block of chains, which pairs (K,) are computed without eigenvalues, since a step that
+        they led to was so unlikely that a sum over eigenvalues would lose its digits.
     """
 
     layout: Layout
     paths: Paths
     x: Floats
-    careful: set[int] = field(default_factory=set, repr=False)
+    careful: dict[int, NDArray[np.bool_]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,31 +245,29 @@ def _chains(
     count = np.ones(n_chain) if each else chains.n
     with_p = (chains.scheme == SNAPSHOT) | (chains.scheme == ARRIVAL)
     while True:
-        careful = number in problem.careful
-        p = np.empty((n_pair, size, size))
-        if careful:
-            kernels.exponentials(q, chains.pair_generator, chains.pair_u, p)
-        else:
-            _probabilities(spectrum, q, chains.pair_generator, chains.pair_u, p)
+        series = spectrum.series[chains.pair_generator]
+        if number in problem.careful:
+            series = series | problem.careful[number]
+        p = _probabilities(spectrum, q, chains.pair_generator, chains.pair_u, series)
         value = np.zeros(n_chain)
         w = np.zeros((n_step if each else n_pair, size, size))
         v = np.zeros((n_step if each else len(q), size, size))
         b = np.zeros((n_chain if each else 1, *emission.shape))
         a = np.zeros((n_chain if each else len(emission), size))
-        least = chain_kernels.sum_chains(
+        rare = np.zeros(n_pair, dtype=bool)
+        chain_kernels.sum_chains(
             chains.first, chains.opening, start, count, chains.pair, chains.generator, chains.u,
             chains.observed, chains.scheme, p, q, emission,
             step_number if each else chains.pair, step_number if each else chains.generator,
             chain_number if each else nowhere, chain_number if each else chains.opening,
-            True, value, w, v, b, a,
+            value, w, v, b, a, rare,
         )  # fmt: skip
-        if least > _UNLIKELY or careful:
+        if not (rare & ~series).any():
             break
-        problem.careful.add(number)
+        problem.careful[number] = series | rare
     entries = step_number[with_p] if each else np.arange(n_pair)
     pair = chains.pair if each else np.arange(n_pair)
     into = step_number if each else chains.pair_generator
-    series = np.ones(len(q), dtype=bool) if careful else spectrum.series
     for group in spectrum.groups:
         mine = np.zeros(len(q), dtype=bool)
         mine[group.chosen] = True
@@ -294,18 +291,17 @@ def _chains(
     return _Summed(value=value, slope=v, rest=rest)
 
 
-def _probabilities(spectrum: Spectrum, q: Floats, which: Ints, u: Floats, p: Floats) -> None:
+def _probabilities(
+    spectrum: Spectrum, q: Floats, which: Ints, u: Floats, series: NDArray[np.bool_]
+) -> Floats:
     from toolkit.survival.markov import kernels
 
+    p = np.empty((len(u), *q.shape[1:]))
     for group in spectrum.groups:
         mine = np.zeros(len(q), dtype=bool)
         mine[group.chosen] = True
-        mine &= ~spectrum.series
         kernels.pair_probabilities(
-            np.flatnonzero(mine[which]), which, u, group.roots, group.left, group.right, p
+            np.flatnonzero(mine[which] & ~series), which, u, group.roots, group.left, group.right, p
         )
-    hard = np.flatnonzero(spectrum.series[which])
-    if len(hard):
-        some = np.empty((len(hard), *p.shape[1:]))
-        kernels.exponentials(q, which[hard], u[hard], some)
-        p[hard] = some
+    kernels.exponentials(np.flatnonzero(series), q, which, u, p)
+    return p

@@ -126,7 +126,8 @@ def _forecast(chain: MarkovChain, theta: Floats, places: Floats, times: Floats) 
             if not length.any():
                 continue
             p = np.empty((len(places), size, size))
-            kernels.exponentials(np.ascontiguousarray(q[:, period]), everyone, length, p)
+            kernels.exponentials(
+                everyone, np.ascontiguousarray(q[:, period]), everyone, length, p)
             so_far = so_far @ p
         out[row] = so_far
     return out
