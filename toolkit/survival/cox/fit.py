@@ -165,8 +165,8 @@ def fit_design(
     p = design.x.shape[1]
     start = np.zeros(p)
     null = objective(start)
-    spread = np.sqrt(np.diag(partial.square(partial.pattern_weight)) / partial.pattern_weight.sum())
-    check_information(null[2], spread, partial.events.sum(), design)
+    spread = partial.spread()
+    check_information(null[2], spread, partial.events.sum(), design, partial.centre)
     point, steps = start, 0
     if p:
         first = [null]  # not to be computed twice
@@ -222,7 +222,9 @@ def _variance(cluster: str | None, *, robust: bool) -> str:
     return f"robust (Lin and Wei), clusters of {cluster}" if cluster else "robust (Lin and Wei)"
 
 
-def check_information(information: Floats, spread: Floats, events: float, design: Design) -> None:
+def check_information(
+    information: Floats, spread: Floats, events: float, design: Design, centre: Floats | None = None
+) -> None:
     """Raise `CollinearityError` when risk sets do not tell a column from the others.
 
     The information at b = 0 is the covariance of the columns within risk sets: a column that is
@@ -236,11 +238,13 @@ def check_information(information: Floats, spread: Floats, events: float, design
         Standard deviation of each column over all rows.
     events : float
         Weight of the events, which scales the information.
+    centre : (p,) array, optional
+        Mean of each column: a spread that is only its rounding is none.
     """
     terms = design.terms
     done: list[int] = []
     scale = np.sqrt(np.maximum(np.diag(information), 0.0))
-    size = np.max(np.abs(design.x), axis=0, initial=0.0)
+    size = spread if centre is None else np.hypot(spread, centre)
     for j, name in enumerate(terms):
         if spread[j] <= 1e-10 * max(size[j], 1e-300):
             raise CollinearityError(

@@ -1,63 +1,135 @@
-"""Loops over cells and patterns, compiled; each is a few lines of sums."""
+"""Loops over cells and patterns, compiled; each is a few lines of sums.
+
+They run on a range of cells or patterns, so that ranges can be given to several threads.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numba as nb
+import numpy as np
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+#: Rows whose columns are laid side by side in the cache, so that sums over rows vectorise.
+_STRIP = 256
+#: Sums may be taken in any order; infinities and NaN keep their meaning.
+_SUMS = {"reassoc", "contract"}
+
+
+@nb.njit(cache=True, nogil=True, fastmath=_SUMS)
+def predict(
+    x: Any, centre: Any, coefficients: Any, offset: Any, offset_centre: float,
+    low: int, high: int, out: Any,
+) -> None:  # fmt: skip
+    """Write (x - centre)'b + offset - offset_centre of patterns low … high-1."""
+    for i in range(low, high):
+        total = offset[i] - offset_centre
+        for j in range(x.shape[1]):
+            total += (x[i, j] - centre[j]) * coefficients[j]
+        out[i] = total
+
+
+@nb.njit(cache=True, nogil=True)
+def add_spread(x: Any, centre: Any, weight: Any, low: int, high: int, total: Any) -> None:
+    """Add Σ weight (x - centre)² of patterns low … high-1 to `total`, (p,)."""
+    for i in range(low, high):
+        for j in range(x.shape[1]):
+            total[j] += weight[i] * (x[i, j] - centre[j]) ** 2
 
 
 @nb.njit(cache=True, nogil=True)
 def add_risk(
-    x: NDArray[Any], mean: NDArray[Any], risk: NDArray[Any], pattern: NDArray[Any],
-    n: NDArray[Any], place: NDArray[Any], chosen: NDArray[Any],
-    sums: NDArray[Any], moments: NDArray[Any],
+    x: Any, centre: Any, risk: Any, pattern: Any, n: Any, place: Any, event: Any,
+    low: int, high: int, sums: Any, event_sums: Any,
 ) -> None:  # fmt: skip
-    """Add n r to `sums`, (T,), and n r (x - mean) to `moments`, (T, p), at each cell's place.
+    """Add n r (1, x - centre) to `sums` at each cell's place, for events to `event_sums` too.
 
-    Cells with a negative place, or not `chosen`, are left out.
+    Both (T, 1 + p). Cells with a negative place are left out; `event` of length 0 is nobody's.
     """
     p = x.shape[1]
-    for c in range(len(place)):
+    for c in range(low, high):
         k = place[c]
-        if k < 0 or not chosen[c]:
+        if k < 0:
             continue
         i = pattern[c]
         w = n[c] * risk[i]
-        sums[k] += w
+        sums[k, 0] += w
         for j in range(p):
-            moments[k, j] += w * (x[i, j] - mean[j])
+            sums[k, j + 1] += w * (x[i, j] - centre[j])
+        if len(event) and event[c]:
+            event_sums[k, 0] += w
+            for j in range(p):
+                event_sums[k, j + 1] += w * (x[i, j] - centre[j])
 
 
 @nb.njit(cache=True, nogil=True)
-def add_up_patterns(
-    pattern: NDArray[Any], n: NDArray[Any], exposure: NDArray[Any], event: NDArray[Any],
-    risk: NDArray[Any], expected: NDArray[Any], residual: NDArray[Any],
+def expose(
+    lived: Any, own: Any, last: Any, before: Any, event: Any, pattern: Any, n: Any, risk: Any,
+    low: int, high: int, exposure: Any, expected: Any, residual: Any,
 ) -> None:  # fmt: skip
-    """Add n r A to `expected` and n (event - r A) to `residual`, (P,), over a pattern's cells."""
-    for c in range(len(pattern)):
+    """Write the hazard A that cells live through, and add it up over the cells of a pattern.
+
+    `lived` is the running sum of the hazard in the stratum, `own` what an event's own time takes
+    off. `expected` gains n r A and `residual` n (event - r A), (P,) each. `before` may be empty.
+    """
+    truncated = len(before) > 0
+    for c in range(low, high):
+        k = last[c]
+        a = 0.0
+        if k >= 0:
+            a = lived[k]
+            if truncated and before[c] >= 0:
+                a -= lived[before[c]]
+            if event[c]:
+                a += own[k]
+        exposure[c] = a
         i = pattern[c]
-        e = n[c] * risk[i] * exposure[c]
+        e = n[c] * risk[i] * a
         expected[i] += e
         residual[i] += (n[c] if event[c] else 0.0) - e
 
 
+@nb.njit(cache=True, nogil=True, fastmath=_SUMS)
+def add_square(
+    x: Any, centre: Any, weight: Any, factor: Any, low: int, high: int, square: Any, total: Any
+) -> None:
+    """Add Σ weight v v' to `square`, lower triangle (p, p), and Σ factor v to `total`, (p,).
+
+    v = x - centre, over patterns low … high-1.
+    """
+    p = x.shape[1]
+    strip, weighted = np.empty((p, _STRIP)), np.empty(_STRIP)
+    for start in range(low, high, _STRIP):
+        size = min(_STRIP, high - start)
+        for i in range(size):
+            for a in range(p):
+                strip[a, i] = x[start + i, a] - centre[a]
+        for a in range(p):
+            score = 0.0
+            for i in range(size):
+                weighted[i] = weight[start + i] * strip[a, i]
+                score += factor[start + i] * strip[a, i]
+            total[a] += score
+            for b in range(a + 1):
+                product = 0.0
+                for i in range(size):
+                    product += weighted[i] * strip[b, i]
+                square[a, b] += product
+
+
 @nb.njit(cache=True, nogil=True)
 def score_residuals(
-    x: NDArray[Any], mean: NDArray[Any], risk: NDArray[Any], pattern: NDArray[Any],
-    last: NDArray[Any], before: NDArray[Any], event: NDArray[Any],
-    exposure: NDArray[Any], pull: NDArray[Any], pull_own: NDArray[Any], own_mean: NDArray[Any],
-    low: int, high: int, out: NDArray[Any],
+    x: Any, centre: Any, risk: Any, pattern: Any, last: Any, before: Any, event: Any,
+    exposure: Any, pull: Any, pull_own: Any, own_mean: Any, low: int, high: int, out: Any,
 ) -> None:  # fmt: skip
     """Write the score residuals of cells low … high-1, (high - low, p).
 
-    event (x - own mean) - r (x A - B), with A the hazard and B = ∫ mean dΛ over the time at risk:
-    `pull` is B from the start of the stratum, `pull_own` what an event's own time adds to it.
+    event (v - own mean) - r (v A - B), with v = x - centre, A the hazard and B = ∫ mean dΛ over
+    the time at risk: `pull` is B from the start of the stratum, `pull_own` what an event's own
+    time adds to it. `before` may be empty.
     """
     p = x.shape[1]
+    truncated = len(before) > 0
     for c in range(low, high):
         k = last[c]
         row = c - low
@@ -66,12 +138,13 @@ def score_residuals(
                 out[row, j] = 0.0
             continue
         i = pattern[c]
-        m = before[c]
-        r = risk[i]
-        a = exposure[c]
+        m = before[c] if truncated else -1
+        r, a = risk[i], exposure[c]
         for j in range(p):
-            v = x[i, j] - mean[j]
-            b = pull[k, j] + (pull_own[k, j] if event[c] else 0.0)
+            v = x[i, j] - centre[j]
+            b = pull[k, j]
+            if event[c]:
+                b += pull_own[k, j]
             if m >= 0:
                 b -= pull[m, j]
             u = r * (b - v * a)

@@ -12,10 +12,11 @@ so that an evaluation is one pass over the cells, one over the patterns, and wor
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from toolkit.survival.cox.threads import ranges, side_by_side, weighted_square
 from toolkit.survival.cox.ties import TieSums, breslow_sums, efron_sums
 from toolkit.survival.segments import add_up
 
@@ -26,12 +27,10 @@ if TYPE_CHECKING:
     from toolkit.survival.design import Design
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
 Ties = Literal["efron", "breslow", "exact"]
 TIES = ("efron", "breslow", "exact")
-
-#: Patterns a block of the product X'ΩX: fits the cache, and one thread of BLAS.
-_BLOCK = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,89 +167,118 @@ class PartialLikelihood:
         self.centre: Floats = per_pattern @ design.x / per_pattern.sum()
         self.offset_centre = float(per_pattern @ design.offset / per_pattern.sum())
         self.events: Floats = add_up(design.n * risk_sets.event, design.pattern, len(design.x))
-        self._everyone = np.ones(len(design.pattern), dtype=bool)
+        self._cell_ranges = ranges(len(design.pattern), design.pattern)
 
     def __call__(self, coefficients: Floats) -> tuple[float, Floats, Floats]:
         """Return log-likelihood, score and information, as `maximise` asks for them."""
         fitted = self.evaluate(coefficients)
         return fitted.loglik, fitted.score, fitted.information
 
-    def linear_predictor(self, coefficients: Floats) -> Floats:
-        """Return (x - centre)'b + offset - offset_centre, (P,)."""
-        eta: Floats = (
-            self.design.x @ coefficients - self.centre @ coefficients
-            + self.design.offset - self.offset_centre
-        )  # fmt: skip
-        return eta
-
     def evaluate(self, coefficients: Floats) -> Fitted:
         """Return everything the model knows at these coefficients."""
-        from toolkit.survival.cox.kernels import add_up_patterns
-
         design, sets = self.design, self.risk_sets
         eta = self.linear_predictor(coefficients)
         risk = np.exp(eta)
-        at_risk, at_risk_x = self._at_risk(risk)
-        dying, dying_x = self._sums(risk, sets.last, sets.event)
+        at_risk, dying = self._at_risk(risk)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             sums = (
-                efron_sums(at_risk, dying, sets.deaths)
+                efron_sums(at_risk[:, 0], dying[:, 0], sets.deaths)
                 if self.ties == "efron"
-                else breslow_sums(at_risk, sets.deaths)
+                else breslow_sums(at_risk[:, 0], sets.deaths)
             )
             mean_weight = sets.weight / sets.deaths
             hazard, own = mean_weight * sums.first, mean_weight * sums.own_first
-            exposure = exposure_of(sets, hazard, own)
-            expected = np.zeros(len(design.x))
-            residual = np.zeros(len(design.x))
-            add_up_patterns(
-                design.pattern, design.n, exposure, sets.event, risk, expected, residual
-            )
+            exposure, expected, residual = self._expected(risk, hazard, own)
             means = means_of(
-                sums, sets.deaths, mean_weight, at_risk, at_risk_x, dying, dying_x,
-                efron=self.ties == "efron",
+                sums, sets.deaths, mean_weight, at_risk[:, 0], at_risk[:, 1:],
+                dying[:, 0], dying[:, 1:], efron=self.ties == "efron",
             )  # fmt: skip
             loglik = float(self.events @ eta - mean_weight @ sums.log)
-            score = residual @ design.x - residual.sum() * self.centre
-            information = self.square(expected) - means.square()
+            square, score = weighted_square(design.x, self.centre, expected, residual)
         return Fitted(
             design=design, risk_sets=sets, ties=self.ties, coefficients=coefficients,
-            centre=self.centre, offset_centre=self.offset_centre, risk=risk, at_risk=at_risk,
-            dying=dying, at_risk_x=at_risk_x, dying_x=dying_x, sums=sums, hazard=hazard,
-            own_hazard=own, exposure=exposure, loglik=loglik, score=score,
-            information=(information + information.T) / 2,
+            centre=self.centre, offset_centre=self.offset_centre, risk=risk,
+            at_risk=at_risk[:, 0], dying=dying[:, 0], at_risk_x=at_risk[:, 1:],
+            dying_x=dying[:, 1:], sums=sums, hazard=hazard, own_hazard=own, exposure=exposure,
+            loglik=loglik, score=score, information=square - means.square(),
         )  # fmt: skip
 
-    def square(self, weight: Floats) -> Floats:
-        """Return Σ weight (x - centre)(x - centre)' over patterns, (p, p); weights ≥ 0."""
-        x = self.design.x
-        total = np.zeros((x.shape[1], x.shape[1]))
-        root = np.sqrt(weight)
-        for low in range(0, len(x), _BLOCK):
-            block = (x[low : low + _BLOCK] - self.centre) * root[low : low + _BLOCK, None]
-            total += block.T @ block
-        return total
+    def spread(self) -> Floats:
+        """Return the standard deviation of each column over all rows, (p,)."""
+        from toolkit.survival.cox.kernels import add_spread
+
+        x, weight = self.design.x, self.pattern_weight
+
+        def work(low: int, high: int) -> Floats:
+            total = np.zeros(x.shape[1])
+            add_spread(x, self.centre, weight, low, high, total)
+            return total
+
+        total: Floats = np.asarray(sum(side_by_side(work, ranges(len(x)))))
+        deviation: Floats = np.sqrt(total / weight.sum())
+        return deviation
+
+    def linear_predictor(self, coefficients: Floats) -> Floats:
+        """Return (x - centre)'b + offset - offset_centre, (P,)."""
+        from toolkit.survival.cox.kernels import predict
+
+        design = self.design
+        eta = np.empty(len(design.x))
+        side_by_side(
+            lambda low, high: predict(
+                design.x, self.centre, coefficients, design.offset, self.offset_centre,
+                low, high, eta,
+            ),
+            ranges(len(eta)),
+        )  # fmt: skip
+        return eta
 
     def _at_risk(self, risk: Floats) -> tuple[Floats, Floats]:
+        """Return Σ n r (1, x - centre) of those at risk and of the dying, (T, 1 + p) each."""
         sets = self.risk_sets
-        sums, moments = self._sums(risk, sets.last, self._everyone)
+        total, dying = self._sums(risk, sets.last, sets.event)
         if sets.before is None:
-            return sets.at_risk(sums, None), sets.at_risk(moments, None)
-        early, early_moments = self._sums(risk, sets.before, self._everyone)
-        return sets.at_risk(sums, early), sets.at_risk(moments, early_moments)
+            return sets.at_risk(total, None), dying
+        early, _ = self._sums(risk, sets.before, sets.event[:0])
+        return sets.at_risk(total, early), dying
 
-    def _sums(
-        self, risk: Floats, place: NDArray[Any], chosen: NDArray[np.bool_]
-    ) -> tuple[Floats, Floats]:
+    def _sums(self, risk: Floats, place: Ints, event: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         from toolkit.survival.cox.kernels import add_risk
 
         design = self.design
-        sums = np.zeros(len(self.risk_sets))
-        moments = np.zeros((len(sums), design.x.shape[1]))
-        add_risk(
-            design.x, self.centre, risk, design.pattern, design.n, place, chosen, sums, moments
-        )
-        return sums, moments
+        shape = (len(self.risk_sets), 1 + design.x.shape[1])
+
+        def work(low: int, high: int) -> tuple[Floats, Floats]:
+            total, dying = np.zeros(shape), np.zeros(shape)
+            add_risk(
+                design.x, self.centre, risk, design.pattern, design.n, place, event,
+                low, high, total, dying,
+            )  # fmt: skip
+            return total, dying
+
+        # a thread of its own needs sums of its own: worth it where there are few times
+        few = shape[0] * 20 < len(place)
+        done = side_by_side(work, ranges(len(place)) if few else [(0, len(place))])
+        total, dying = sum(t for t, _ in done), sum(d for _, d in done)
+        return np.asarray(total), np.asarray(dying)
+
+    def _expected(self, risk: Floats, hazard: Floats, own: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return exposures of cells, (C,), expected events and residuals of patterns, (P,)."""
+        from toolkit.survival.cox.kernels import expose
+
+        design, sets = self.design, self.risk_sets
+        exposure = np.empty(len(sets.last))
+        expected, residual = np.zeros(len(design.x)), np.zeros(len(design.x))
+        lived, less = sets.cumulated(hazard), own - hazard
+        before = sets.last[:0] if sets.before is None else sets.before
+        side_by_side(
+            lambda low, high: expose(
+                lived, less, sets.last, before, sets.event, design.pattern, design.n, risk,
+                low, high, exposure, expected, residual,
+            ),
+            self._cell_ranges,
+        )  # fmt: skip
+        return exposure, expected, residual
 
 
 def exposure_of(risk_sets: RiskSets, hazard: Floats, own: Floats) -> Floats:

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from toolkit.errors import EmptyCohortError
 from toolkit.survival.segments import Steps, add_up, running_sum
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from toolkit.survival.design import Design
@@ -116,14 +119,12 @@ def make_risk_sets(design: Design) -> RiskSets:
             fix="check the coding of the event (1 = happened) and the window",
         )
     axis_stratum, axis_time = _axis(stratum[event], design.time[event])
-    steps = Steps(axis_stratum, axis_time)
     start = np.searchsorted(axis_stratum, np.arange(design.strata.height))
-    last = steps.last(stratum, design.time)
-    last = np.where(last >= start[stratum], last, -1)
+    find = _finder(axis_stratum, axis_time, start)
+    last = find(stratum, design.time)
     before = None
     if design.entry is not None and (design.entry > 0).any():
-        before = steps.last(stratum, design.entry)
-        before = np.where(before >= start[stratum], before, -1)
+        before = find(stratum, design.entry)
         last = np.where(last > before, last, -1)
         before = np.where(last >= 0, before, -1)
     units = design.rows if design.sampling else design.n
@@ -140,9 +141,21 @@ def make_risk_sets(design: Design) -> RiskSets:
     )
 
 
+def _finder(
+    axis_stratum: Ints, axis_time: NDArray[Any], start: Ints
+) -> Callable[[Ints, NDArray[Any]], Ints]:
+    """Return what finds the last event time of a stratum at or before a time, -1 if none."""
+    if len(start) == 1:
+        return lambda _, time: np.searchsorted(axis_time, time, side="right") - 1
+    steps = Steps(axis_stratum, axis_time)
+
+    def find(stratum: Ints, time: NDArray[Any]) -> Ints:
+        row = steps.last(stratum, time)
+        return np.where(row >= start[stratum], row, -1)
+
+    return find
+
+
 def _axis(stratum: Ints, time: NDArray[Any]) -> tuple[Ints, NDArray[Any]]:
-    order = np.lexsort((time, stratum))
-    stratum, time = stratum[order], time[order]
-    new = np.ones(len(time), dtype=bool)
-    new[1:] = (stratum[1:] != stratum[:-1]) | (time[1:] != time[:-1])
-    return stratum[new], time[new]
+    axis = pl.DataFrame({"stratum": stratum, "time": time}).unique().sort("stratum", "time")
+    return axis["stratum"].to_numpy(), axis["time"].to_numpy()

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.survival.cox.threads import ranges, side_by_side
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -26,33 +28,18 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 #: Cells a block: their score residuals stay in the cache.
-_BLOCK = 16_384
-
-
-def score_blocks(fitted: Fitted) -> Iterator[tuple[slice, Floats]]:
-    """Yield the score residuals of one unit in each cell, block by block, (cells, p)."""
-    from toolkit.survival.cox.kernels import score_residuals
-
-    design, sets = fitted.design, fitted.risk_sets
-    means = fitted.means()
-    pull = sets.cumulated(means.pull)
-    own = means.own_pull - means.pull
-    before = sets.before if sets.before is not None else np.full(len(sets.last), -1)
-    for low in range(0, len(sets.last), _BLOCK):
-        high = min(low + _BLOCK, len(sets.last))
-        out = np.empty((high - low, design.x.shape[1]))
-        score_residuals(
-            design.x, fitted.centre, fitted.risk, design.pattern, sets.last, before, sets.event,
-            fitted.exposure, pull, own, means.own, low, high, out,
-        )  # fmt: skip
-        yield slice(low, high), out
+_BLOCK = 4_096
 
 
 def score_of_cells(fitted: Fitted) -> Floats:
     """Return the score residuals of one unit in each cell, (C, p)."""
     out = np.empty((len(fitted.risk_sets.last), fitted.design.x.shape[1]))
-    for rows, block in score_blocks(fitted):
-        out[rows] = block
+    write = _writer(fitted)
+
+    def work(low: int, high: int) -> None:
+        write(low, high, out[low:high])
+
+    side_by_side(work, ranges(len(out)))
     return out
 
 
@@ -70,12 +57,50 @@ def robust_variance(fitted: Fitted, bread: Floats, cluster: str | None) -> tuple
     if cluster is not None:
         meat, units = design.meat(score_of_cells(fitted), cluster)
     else:
-        meat = np.zeros((len(bread), len(bread)))
-        for rows, block in score_blocks(fitted):
-            meat += (block * design.n_squared[rows, None]).T @ block
+        meat = _meat(fitted)
         units = round(float((design.rows if design.sampling else design.n).sum()))
     variance = bread @ meat @ bread
     return (variance + variance.T) / 2, units
+
+
+def _meat(fitted: Fitted) -> Floats:
+    """Return Σ w² U U' over units, (p, p), without ever holding the residuals of all."""
+    from toolkit.survival.cox.kernels import add_square
+
+    weight, p = fitted.design.n_squared, fitted.design.x.shape[1]
+    write, nowhere = _writer(fitted), np.zeros(p)
+
+    def work(low: int, high: int) -> Floats:
+        square, total = np.zeros((p, p)), np.zeros(p)
+        block = np.empty((min(_BLOCK, high - low), p))
+        for start in range(low, high, _BLOCK):
+            stop = min(start + _BLOCK, high)
+            some = block[: stop - start]
+            write(start, stop, some)
+            here = weight[start:stop]
+            add_square(some, nowhere, here, here, 0, len(some), square, total)
+        return square
+
+    lower: Floats = np.asarray(sum(side_by_side(work, ranges(len(weight)))))
+    return lower + np.tril(lower, -1).T
+
+
+def _writer(fitted: Fitted) -> Callable[[int, int, Floats], None]:
+    """Return a function that writes the score residuals of a range of cells."""
+    from toolkit.survival.cox.kernels import score_residuals
+
+    design, sets, means = fitted.design, fitted.risk_sets, fitted.means()
+    pull = sets.cumulated(means.pull)
+    own = means.own_pull - means.pull
+    before = sets.last[:0] if sets.before is None else sets.before
+
+    def write(low: int, high: int, out: Floats) -> None:
+        score_residuals(
+            design.x, fitted.centre, fitted.risk, design.pattern, sets.last, before, sets.event,
+            fitted.exposure, pull, own, means.own, low, high, out,
+        )  # fmt: skip
+
+    return write
 
 
 def unit_sums(design: Design, values: Floats, cluster: str | None) -> Floats:
