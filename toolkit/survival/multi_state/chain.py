@@ -76,6 +76,23 @@ class Chain:
         last = self.value[-1] if len(self.value) else self.begin
         return bool((last[(self.moves.n_move.sum(axis=(0, 2)) > 0)] <= 0).all())
 
+    def known(self, times: Floats) -> NDArray[np.bool_]:
+        """Return whether the curve is known at times: from its start to the last observed."""
+        known: NDArray[np.bool_] = (times >= self.start) & (times <= self.end)
+        return known
+
+    def known_until(self, horizon: float) -> bool:
+        """Return whether it is known all the way to a horizon after its start."""
+        return self.start < horizon and (horizon <= self.end or self.settled)
+
+    def at(self, times: Floats) -> tuple[Floats, Floats]:
+        """Return p and its standard errors at times, (K, S) each; NaN where not known."""
+        row = np.searchsorted(self.time, times, side="right")
+        known = self.known(times)[:, None]
+        value = np.vstack([self.begin, self.value])[row]
+        error = np.vstack([self.begin_error, self.std_error])[row]
+        return np.where(known, value, np.nan), np.where(known, error, np.nan)
+
     @property
     def std_error(self) -> Floats:
         """Standard errors of p(t), (T, S)."""

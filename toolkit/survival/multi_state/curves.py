@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, HorizonError
-from toolkit.result import Result
+from toolkit.errors import CallError, check_option
+from toolkit.survival.curve_result import CurveResult
 from toolkit.survival.curves import check_times, time_series
-from toolkit.survival.intervals import ConfType, interval, normal_quantile
-from toolkit.survival.multi_state.influence import chain_influence, time_in_states
+from toolkit.survival.intervals import interval, normal_quantile
+from toolkit.survival.multi_state.family import ChainCurves, chain_curves, unit_weights
+from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +23,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from toolkit.survival.multi_state.chain import Chain
+    from toolkit.survival.multi_state.groups import Groups
+    from toolkit.survival.multi_state.model import Source
+    from toolkit.survival.pseudo import PseudoMethod
 
     Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class StateProbabilities(Result):
+class StateProbabilities(CurveResult):
     """Probabilities of S states over time; one chain a group (and state of origin).
 
     Made by the methods of `MultiState`.
@@ -40,19 +45,18 @@ class StateProbabilities(Result):
     chains : tuple of Chain
     state_column : str
         ``state`` for occupation, ``to`` for transitions.
-    conf_level, conf_type
-        Of the intervals.
-    n_rows : int
-        Rows of the data.
+    groups : Groups
+        Spells by group.
+    source : Source
+        The data.
     """
 
     states: pl.Series
     labels: pl.DataFrame
     chains: tuple[Chain, ...] = field(repr=False)
     state_column: str
-    conf_level: float
-    conf_type: ConfType
-    n_rows: int
+    groups: Groups = field(repr=False)
+    source: Source = field(repr=False)
 
     def tidy(self) -> pl.DataFrame:
         """Return a row per chain, state and time at which somebody moves or leaves.
@@ -80,15 +84,11 @@ class StateProbabilities(Result):
         asked = check_times(times)
         parts = []
         for c, chain in enumerate(self.chains):
-            row = np.searchsorted(chain.time, asked, side="right")
-            value = np.vstack([chain.begin, chain.value])[row]
-            error = np.vstack([chain.begin_error, chain.std_error])[row]
+            value, error = chain.at(asked)
             next_row = np.searchsorted(chain.time, asked, side="left")
             none = np.zeros((1, len(self.states)))
             n_risk = np.vstack([chain.moves.n_risk, none])[next_row]
             n_risk[asked <= chain.start] = chain.begin_risk
-            unknown = ((asked < chain.start) | (asked > chain.end))[:, None]
-            value, error = (np.where(unknown, np.nan, x) for x in (value, error))
             parts.append((np.full(len(asked), c), asked, n_risk, value, error))
         return self._frame(*(np.concatenate(x) for x in zip(*parts, strict=True)))
 
@@ -166,40 +166,41 @@ class StateProbabilities(Result):
         starts = min(chain.start for chain in self.chains)
         if asked[0] <= starts:
             raise CallError(f"horizon={horizon:g} is not after the start", fix="ask for later")
-        value, error = [], []
-        for chain in self.chains:
-            known = chain.start < asked[0] and (asked[0] <= chain.end or chain.settled)
-            mean, variance = time_in_states(chain, float(asked[0]))
-            value.append(np.where(known, mean, np.nan))
-            error.append(np.where(known, np.sqrt(variance), np.nan))
-        if np.isnan(value).all():
-            raise HorizonError(
-                f"The horizon {horizon:g} is past the last observed time, "
-                f"{max(chain.end for chain in self.chains):g}",
-                fix="ask for a horizon within the follow-up",
-            )
+        value, error = (x.reshape(len(self.chains), -1) for x in self._curves().areas(asked[0]))
         number = np.arange(len(self.chains))
-        frame = self._frame(
-            number, np.full(len(number), asked[0]), None, np.stack(value), np.stack(error)
-        )
+        frame = self._frame(number, np.full(len(number), asked[0]), None, value, error)
         half = normal_quantile(self.conf_level) * pl.col("std_error")
         return frame.with_columns(
             conf_low=(pl.col("estimate") - half).clip(lower_bound=0.0),
             conf_high=pl.col("estimate") + half,
         )
 
-    def influence(self, times: float | Sequence[float]) -> Floats:
-        """Return how each row of the data moves the probabilities, (N, times, chains, S).
+    def pseudo_values(
+        self,
+        times: float | Sequence[float] | None = None,
+        *,
+        horizon: float | None = None,
+        method: PseudoMethod = "infinitesimal",
+    ) -> Floats:
+        """Return a value for every person whose mean is the estimate, also where it is censored.
 
-        Weights are included: the covariance of the estimates is the sum over units (persons, or
-        clusters of them) of the outer products of what their rows add up to. Rows that tell
-        nothing of a chain have 0.
+        As `influence`, (N, K, T) or (N, K), but the person's value stands in each of their rows:
+        take one row a person. θ + W U, with U what all rows of the person move (one unit of weight)
+        and W the group's persons (their weights). NaN at weight 0.
         """
-        asked = check_times(times)
-        out = np.zeros((self.n_rows, len(asked), len(self.chains), len(self.states)))
-        for c, chain in enumerate(self.chains):
-            for k, time in enumerate(asked):
-                out[chain.history.row, k, c] = chain_influence(chain, float(time))
+        check_option("method", method, ("infinitesimal",))
+        curves = self._curves()
+        moved = self.influence(times, horizon=horizon)
+        out = np.full_like(moved, np.nan)
+        where = check_times(times) if times is not None else None
+        for g, history in enumerate(self.groups.histories):
+            weight = unit_weights(history)
+            theta = curves.areas(float(horizon or 0))[0][g] if where is None else (
+                curves.at(g, where)[0])  # fmt: skip
+            flat = moved[history.row].reshape(len(history.row), -1)
+            sums = add_up(flat, history.unit, len(weight)) / weight[:, None]
+            values = theta.ravel() + weight.sum() * sums
+            out[history.row] = values[history.unit].reshape(-1, *theta.shape)
         return out
 
     def glance(self) -> pl.DataFrame:
@@ -228,6 +229,15 @@ class StateProbabilities(Result):
         )  # fmt: skip
         ax.set_ylim(0, 1)
         return ax
+
+    def _curves(self) -> ChainCurves:
+        return self._family
+
+    @cached_property
+    def _family(self) -> ChainCurves:
+        return chain_curves(
+            self.chains, self.labels, self.states, self.state_column, self.groups, self.source
+        )
 
     def _frame(
         self,

@@ -137,6 +137,7 @@ def _history(
         unit=np.cumsum(first) - 1,
         own=np.ones(len(unit)) if frequency else weight,
         times=weight[first] if frequency else ones,
+        person=unit[first],
         cluster=None if cluster is None else np.unique(cluster[first], return_inverse=True)[1],
     )
 

@@ -39,6 +39,8 @@ class History:
         `times` times, else `weight`.
     times : (U,) array
         How often a unit occurs.
+    person : (U,) array
+        Number of the person, the same in all groups.
     cluster : (U,) array or None
         Units that move together: 0 … C-1.
     """
@@ -55,6 +57,7 @@ class History:
     weight: Floats
     own: Floats
     times: Floats
+    person: Ints
     cluster: Ints | None
 
     def take(self, kept: Bools) -> History:
@@ -70,7 +73,7 @@ class History:
             row=self.row[kept], unit=renumbered, start=self.start[kept], stop=self.stop[kept],
             origin=self.origin[kept], target=self.target[kept], begins=self.begins[kept],
             ends=self.ends[kept], weight=self.weight[kept], own=self.own[kept],
-            times=self.times[there], cluster=cluster,
+            times=self.times[there], person=self.person[there], cluster=cluster,
         )  # fmt: skip
 
 

@@ -169,7 +169,7 @@ class MultiState(Result):
         return curves.expected_time(horizon)
 
     def influence(self, times: float | Sequence[float]) -> Floats:
-        """Return how each row moves the occupation probabilities, (N, times, groups, S)."""
+        """Return how each row moves the occupation of its group, (N, S, times)."""
         return self._occupied.influence(times)
 
     def hazards(self) -> TransitionHazards:
@@ -329,7 +329,8 @@ class MultiState(Result):
         return StateProbabilities(
             meta={**self.meta, "estimand": estimand, "method": method, "warnings": warnings},
             states=self.states, labels=labels, chains=tuple(chains), state_column=column,
-            conf_level=self.conf_level, conf_type=self.conf_type, n_rows=self.groups.n_rows,
+            conf_level=self.conf_level, conf_type=self.conf_type,
+            groups=self.groups, source=self.source,
         )  # fmt: skip
 
     def _with_origin(self, origins: Sequence[int] | NDArray[np.int64] | range) -> pl.DataFrame:
