@@ -65,3 +65,23 @@ def _months():
             "entry": np.minimum(time - 1, ((i * 271) % 97) % 6),
         }
     ).with_columns(event=pl.col("cause") > 0)
+
+
+@pytest.fixture(scope="session")
+def competing_exits():
+    """The data of make_competing_reference.R."""
+    i = np.arange(1, 401)
+    x, z, s = ((i * 613) % 89) % 7, (i * 31) % 2, ((i * 17) % 23) % 3
+    time = 1 + ((((i * 7919) % 997) % 30) * (2 + z + s)) // 4
+    return pl.DataFrame(
+        {
+            "id": i, "x": x, "z": z, "s": s,
+            "g": ((i * 37) % 41) % 2,
+            "site": (i * 13) % 37,
+            "whole": 1 + (i * 11) % 3,
+            "part": 0.5 + ((i * 19) % 7) / 4,
+            "time": time,
+            "cause": np.array([1, 2, 0, 1, 0, 2, 1, 0, 3])[((i * 104729) % 101 + x) % 9],
+            "entry": np.minimum(time - 1, ((i * 271) % 97) % 6),
+        }
+    )  # fmt: skip

@@ -125,6 +125,53 @@ for (k in 1:3) for (by in c("", "s", "g")) for (entry in c(FALSE, TRUE)) {
     models[[name]] <- fit_long(long, o)
   }
 }
+# --- tests of equal incidence and equal hazards -------------------------------------------------
+tests <- list()
+for (rho in c(0, 0.5, 1)) {
+  call <- sprintf("cuminc(d$time, d$cause, d$s, rho = %s)", rho)
+  tests[[paste0("gray|", rho)]] <- c(eval(parse(text = call))$Tests[, "stat"])
+  call <- sprintf("cuminc(d$time, d$cause, d$s, strata = d$g, rho = %s)", rho)
+  tests[[paste0("gray_strata|", rho)]] <- c(eval(parse(text = call))$Tests[, "stat"])
+  twice <- d[rep(seq_len(nrow(d)), d$whole), ]
+  call <- sprintf("cuminc(twice$time, twice$cause, twice$s, strata = twice$g, rho = %s)", rho)
+  tests[[paste0("gray_whole|", rho)]] <- c(eval(parse(text = call))$Tests[, "stat"])
+  tests[[paste0("logrank|", rho)]] <- survdiff(Surv(time, cause > 0) ~ s, d, rho = rho)$chisq
+  fit <- survdiff(Surv(time, cause > 0) ~ s + strata(g), d, rho = rho)
+  tests[[paste0("logrank_strata|", rho)]] <- c(fit$chisq, rowSums(fit$obs), rowSums(fit$exp))
+}
+
+# --- time lost to each cause ---------------------------------------------------------------------
+# the area under survfit's influences; its own se(rmean) pairs them with the wrong times where the
+# first time is not that of a censoring (it warns that lengths differ)
+lost <- function(call, horizon, weight = rep(1, nrow(d)), cluster = d$id) {
+  fit <- eval(parse(text = call))
+  parts <- if (is.list(fit$influence.pstate)) fit$influence.pstate else list(fit$influence.pstate)
+  n_state <- length(fit$states)
+  ends <- if (is.null(fit$strata)) length(fit$time) else cumsum(fit$strata)
+  rows <- Map(seq, c(0, ends[-length(ends)]) + 1, ends)
+  made <- lapply(seq_along(parts), function(k) {
+    time <- fit$time[rows[[k]]]
+    before <- time < horizon
+    width <- diff(c(time[before], horizon))
+    u <- parts[[k]][, seq(dim(parts[[k]])[2] - length(time) + 1, dim(parts[[k]])[2]), ]
+    who <- if (length(parts) == 1) d$id else as.integer(dimnames(u)[[1]])
+    sapply(2:n_state, function(s) {
+      area <- matrix(u[, before, s], nrow = dim(u)[1]) %*% width
+      c(sum(fit$pstate[rows[[k]], s][before] * width), sqrt(sum(rowsum(weight[who] * area, cluster[who])^2)))
+    })
+  })
+  list(call = paste0(call, ", up to ", horizon), rmean = unlist(lapply(made, function(m) m[1, ])),
+       std_error = unlist(lapply(made, function(m) m[2, ])))
+}
+models$lost_group <- lost("survfit(Surv(time, f) ~ s, d, id = id, influence = TRUE)", 20)
+models$lost_between <- lost("survfit(Surv(time, f) ~ s, d, id = id, influence = TRUE)", 17.5)
+models$lost_entry <- lost("survfit(Surv(entry, time, f) ~ s, d, id = id, influence = TRUE)", 20)
+models$lost_sampling <- lost(paste("survfit(Surv(entry, time, f) ~ s, d, id = id, weights = part,",
+                                   "influence = TRUE)"), 20, d$part)
+models$lost_cluster <- lost("survfit(Surv(time, f) ~ 1, d, id = id, influence = TRUE)", 20,
+                            cluster = d$site)
+models <- c(models, lapply(tests, function(x) list(statistic = unname(x))))
+
 lines <- vapply(names(models), function(n) paste0('    "', n, '": ', json(models[[n]])), "")
 versions <- paste(R.version.string, "survival", packageVersion("survival"), "cmprsk",
                   packageVersion("cmprsk"))

@@ -2,7 +2,6 @@
 
 import itertools
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -11,28 +10,8 @@ from toolkit.survival.fine_gray import fine_gray
 R = "R survival 3.5-3, cmprsk 2.2-11"
 
 
-@pytest.fixture(scope="module")
-def exits():
-    """The data of make_competing_reference.R."""
-    i = np.arange(1, 401)
-    x, z, s = ((i * 613) % 89) % 7, (i * 31) % 2, ((i * 17) % 23) % 3
-    time = 1 + ((((i * 7919) % 997) % 30) * (2 + z + s)) // 4
-    return pl.DataFrame(
-        {
-            "id": i, "x": x, "z": z, "s": s,
-            "g": ((i * 37) % 41) % 2,
-            "site": (i * 13) % 37,
-            "whole": 1 + (i * 11) % 3,
-            "part": 0.5 + ((i * 19) % 7) / 4,
-            "time": time,
-            "cause": np.array([1, 2, 0, 1, 0, 2, 1, 0, 3])[((i * 104729) % 101 + x) % 9],
-            "entry": np.minimum(time - 1, ((i * 271) % 97) % 6),
-        }
-    )  # fmt: skip
-
-
-def fit(exits, **options):
-    return fine_gray("x + z", exits, time="time", event="cause", **{"cause": 1} | options)
+def fit(competing_exits, **options):
+    return fine_gray("x + z", competing_exits, time="time", event="cause", **{"cause": 1} | options)
 
 
 CRR = {"ties": "breslow", "censoring": "with-events", "variance": "fine-gray"}
@@ -42,9 +21,9 @@ CRR = {"ties": "breslow", "censoring": "with-events", "variance": "fine-gray"}
     ("case", "options"),
     [("crr_1", {}), ("crr_2", {"cause": 2}), ("crr_group", {"censoring_by": "g"})],
 )
-def test_crr(exits, reference, agree, case, options):
+def test_crr(competing_exits, reference, agree, case, options):
     theirs = reference("competing")[case]
-    model = fit(exits, **CRR | options)
+    model = fit(competing_exits, **CRR | options)
     source = f"{R}, crr"
     agree("Competing risks", f"Fine–Gray coefficients ({case})", model.coefficients,
           theirs["coef"], tolerance=1e-9, source=source)  # fmt: skip
@@ -98,22 +77,22 @@ def check(agree, model, theirs, name, source):
     ("ties", "entry", "by", "strata", "cluster"),
     [o for o in GRID if not o[2] or (o[2] == "s" and o[3])],
 )
-def test_finegray(exits, reference, agree, ties, entry, by, strata, cluster):
+def test_finegray(competing_exits, reference, agree, ties, entry, by, strata, cluster):
     key = f"finegray|{ties}|{entry}|{by}|{strata}|{cluster}".replace("True", "TRUE")
     theirs = reference("competing")[key.replace("False", "FALSE")]
-    model = fit(exits, **options_of(ties, entry, by, strata, cluster))
+    model = fit(competing_exits, **options_of(ties, entry, by, strata, cluster))
     name = f"{ties}, {entry=}, by={by or None}, {strata=}, {cluster=}"
     check(agree, model, theirs, name, f"{R}, coxph on finegray")
 
 
 @pytest.mark.parametrize("kind", ["part|FALSE", "part|TRUE", "one|TRUE"])
 @pytest.mark.parametrize(("ties", "entry", "by", "strata", "cluster"), GRID)
-def test_carried(exits, reference, agree, ties, entry, by, strata, cluster, kind):
+def test_carried(competing_exits, reference, agree, ties, entry, by, strata, cluster, kind):
     key = f"carried|{ties}|{entry}|{by}|{strata}|{cluster}|{kind}".replace("True", "TRUE")
     theirs = reference("competing")[key.replace("False", "FALSE")]
     weights, with_events = kind.split("|")
     model = fit(
-        exits,
+        competing_exits,
         **options_of(ties, entry, by, strata, cluster),
         weights=weights if weights == "part" else None,
         censoring="with-events" if with_events == "TRUE" else "after-events",

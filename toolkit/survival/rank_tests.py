@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import EmptyCohortError, unknown_option
-from toolkit.frames import as_columns
+from toolkit.errors import CallError, EmptyCohortError, unknown_option
+from toolkit.frames import as_columns, to_lazy
 from toolkit.result import Result
 from toolkit.survival.curves import describe
 from toolkit.survival.incidence import aalen_johansen
 from toolkit.survival.moments import Moments, line_up
 from toolkit.survival.rank_scores import (
     drawing_variance,
+    fleming_harrington,
     gray_scores,
     logrank_variance,
     quadratic_form,
@@ -101,6 +102,7 @@ def logrank(
     weights: str | None = None,
     weight_type: Weighting = "frequency",
     strata: str | Sequence[str] | None = None,
+    rho: float = 0.0,
 ) -> RankTest:
     """Test whether groups have the same hazard.
 
@@ -116,10 +118,15 @@ def logrank(
         Liu (2005), of drawing the events at random from the risk set.
     strata : str or sequence of str, optional
         Groups are only compared within a stratum.
+    rho : float
+        An event counts for S(t-)^ρ, the share of the stratum without an event before it (Harrington
+        and Fleming 1982): 0 is the log-rank test, 1 looks at early differences (Peto and Peto's
+        Wilcoxon test). Choose it before looking.
 
     Returns
     -------
     RankTest
+        `observed` and `expected` are counted with those weights.
 
     Raises
     ------
@@ -144,6 +151,7 @@ def logrank(
     2.5567
     """
     begin = clock.perf_counter()
+    _check_rho(rho)
     groups, layers = as_columns(by), as_columns(strata)
     table = make_risk_table(
         data, time=time, event=event, entry=entry, by=[*layers, *groups], weights=weights,
@@ -154,7 +162,9 @@ def logrank(
     observed = moments.events(table, table.events)
     risk = moments.at_risk(table)
     share = risk / risk.sum(axis=1, keepdims=True)
-    expected = share * observed.sum(axis=1, keepdims=True)
+    n, d = risk.sum(axis=1), observed.sum(axis=1)
+    expected = share * d[:, None]
+    weight = fleming_harrington(moments.stratum, n, d, rho)
     if table.cells.weighted and weight_type == "sampling":
         plain = table_from_cells(replace(table.cells, n=table.cells.rows))
         squared = table_from_cells(replace(table.cells, n=table.cells.n_squared))
@@ -163,19 +173,21 @@ def logrank(
             n=moments.at_risk(plain).sum(axis=1),
             d=moments.events(plain, plain.events).sum(axis=1),
             squares=moments.at_risk(squared),
+            weight=weight,
         )
         how = "Xie and Liu (sampling weights)"
     else:
-        variance = logrank_variance(share, n=risk.sum(axis=1), d=observed.sum(axis=1))
+        variance = logrank_variance(share, n=n, d=d, weight=weight)
         how = "hypergeometric" + (" on weighted counts" if table.cells.weighted else "")
     meta = describe(
         table,
         estimand=f"equal hazards of {event} between groups of {', '.join(groups)}",
-        method="Log-rank test",
+        method="Log-rank test" if rho == 0 else f"Log-rank test weighted by S(t-)^{rho:g}",
         variance=how,
         curve=None,
     )
-    return _test(table, moments, observed, expected, variance, meta, begin)
+    counts = np.ones((len(d), 1)) if weight is None else weight[:, None]
+    return _test(table, moments, observed, expected, variance, meta, begin, counts)
 
 
 def gray(
@@ -185,7 +197,9 @@ def gray(
     event: str,
     cause: Any,
     by: str | Sequence[str],
+    weights: str | None = None,
     strata: str | Sequence[str] | None = None,
+    rho: float = 0.0,
 ) -> RankTest:
     """Test whether groups have the same cumulative incidence of a cause.
 
@@ -197,6 +211,12 @@ def gray(
         The cause whose incidence is compared; the others compete with it.
     by, strata
         As in `logrank`.
+    weights : str, optional
+        Whole numbers: a row with weight w is w equal rows. The variance knows no other weights;
+        for those `fine_gray` compares groups with a robust one.
+    rho : float
+        An event counts for (1 - F⁰(t-))^ρ, F⁰ the incidence of the cause in all groups of the
+        stratum together: 1 looks at early differences.
 
     Returns
     -------
@@ -209,7 +229,7 @@ def gray(
 
     Notes
     -----
-    Gray (1988), with ρ = 0; numbers as in `cmprsk`. See `toolkit.survival.rank_scores`.
+    Gray (1988); numbers as in `cmprsk`. See `toolkit.survival.rank_scores`.
 
     Examples
     --------
@@ -223,8 +243,12 @@ def gray(
     (4.7171, 1)
     """
     begin = clock.perf_counter()
+    _check_rho(rho)
     groups, layers = as_columns(by), as_columns(strata)
-    table = make_risk_table(data, time=time, event=event, by=[*layers, *groups], competing=True)
+    table = make_risk_table(
+        data, time=time, event=event, by=[*layers, *groups], weights=weights, competing=True
+    )
+    _check_whole(data, weights)
     known = table.causes.to_list()
     if cause not in known or isinstance(cause, bool) != (table.causes.dtype == pl.Boolean):
         _require_events(table.events, event)
@@ -233,22 +257,44 @@ def gray(
     moments = line_up(table, groups, layers)
     event_free, incidence = aalen_johansen(table)
     own = moments.events(table, table.n_event[:, number])
-    expected, variance = gray_scores(
+    expected, counts, variance = gray_scores(
         stratum=moments.stratum,
         risk=moments.at_risk(table),
         own=own,
         other=moments.events(table, table.events) - own,
         event_free=moments.just_before(table, event_free, 1.0),
         incidence=moments.just_before(table, incidence[:, number], 0.0),
+        rho=rho,
     )
     meta = describe(
         table,
         estimand=f"equal incidence of {cause} between groups of {', '.join(groups)}",
-        method="Gray's test",
+        method="Gray's test" if rho == 0 else f"Gray's test weighted by (1 - F(t-))^{rho:g}",
         variance="Gray, corrected for ties",
         curve=None,
     )
-    return _test(table, moments, own, expected, variance, meta, begin)
+    return _test(table, moments, own, expected, variance, meta, begin, counts)
+
+
+def _check_rho(rho: float) -> None:
+    usable = isinstance(rho, (int, float)) and not isinstance(rho, bool)
+    if not usable or not 0 <= rho < float("inf"):
+        raise CallError(
+            f"rho={rho!r} is not a number from 0 on",
+            fix="0 for equal weights, 1 to look at early differences",
+        )
+
+
+def _check_whole(data: Any, weights: str | None) -> None:
+    if weights is None:
+        return
+    column = pl.col(weights)
+    if to_lazy(data).select((column != column.floor()).any()).collect().item():
+        raise CallError(
+            f"Weights {weights!r} are not whole numbers, and Gray's test only knows how often a "
+            "row occurs",
+            fix="fine_gray(f'C(group)', …, weights=…) compares groups with a robust variance",
+        )
 
 
 def _require_events(events: Floats, name: str) -> None:
@@ -267,11 +313,13 @@ def _test(
     variance: Floats,
     meta: dict[str, Any],
     begin: float,
+    counts: Floats,
 ) -> RankTest:
-    """Sum over the moments and test."""
+    """Sum over the moments, each of which counts for `counts`, (M, 1), and test."""
     from scipy.special import chdtrc
 
-    seen, hoped = observed.sum(axis=0), expected.sum(axis=0)
+    seen, hoped = (counts * observed).sum(axis=0), (counts * expected).sum(axis=0)
+    events = float(observed.sum())
     score = seen - hoped
     # scores add up to 0; the largest group's has the largest rounding error
     score[np.argmax(hoped)] -= score.sum()
@@ -284,7 +332,7 @@ def _test(
     return RankTest(
         meta=meta
         | {
-            "n_event": float(seen.sum()) if table.cells.weighted else round(seen.sum()),
+            "n_event": events if table.cells.weighted else round(events),
             "n_group": moments.compared.height,
             "n_stratum": moments.n_stratum,
             "wall_time": clock.perf_counter() - begin,
