@@ -7,7 +7,10 @@ one cluster has in one cell.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,10 +83,40 @@ class Units:
         """
         moved = self._once(width, moved)
         for block in self.blocks(width):
-            one = moved(self.cell[block]) * self.weight[block, None]
-            unit = self.unit[block]
-            start = np.flatnonzero(np.append(True, unit[1:] != unit[:-1]))
-            yield one if len(start) == len(unit) else np.add.reduceat(one, start, axis=0)
+            yield self._sums_of(block, moved)
+
+    def _sums_of(self, block: slice, moved: Callable[[Ints], Floats]) -> Floats:
+        one = moved(self.cell[block]) * self.weight[block, None]
+        unit = self.unit[block]
+        start = np.flatnonzero(np.append(True, unit[1:] != unit[:-1]))
+        return one if len(start) == len(unit) else np.add.reduceat(one, start, axis=0)
+
+    def _total(
+        self,
+        width: int,
+        moved: Callable[[Ints], Floats],
+        shape: tuple[int, ...],
+        add: Callable[[Floats, Floats], None],
+    ) -> Floats:
+        """Return what `add` makes of all blocks, a few threads working side by side."""
+        moved = self._once(width, moved)
+        blocks = list(self.blocks(width))
+
+        def work(some: list[slice]) -> Floats:
+            total = np.zeros(shape)
+            for block in some:
+                add(self._sums_of(block, moved), total)
+            return total
+
+        threads = min(os.cpu_count() or 1, len(blocks) // 4, 8)
+        if threads < 2:
+            return work(blocks)
+        total = work(blocks[:1])  # and what `moved` computes once
+        cuts = np.linspace(1, len(blocks), threads + 1).astype(int)
+        with ThreadPoolExecutor(threads) as pool:
+            for part in pool.map(work, [blocks[a:b] for a, b in pairwise(cuts)]):
+                total += part
+        return total
 
     def _once(self, width: int, moved: Callable[[Ints], Floats]) -> Callable[[Ints], Floats]:
         """Return `moved` computed once a cell, where pieces share few cells."""
@@ -107,17 +140,21 @@ class Units:
 
     def covariance(self, width: int, moved: Callable[[Ints], Floats]) -> Floats:
         """Return Σ over units of outer products of what they move, (width, width)."""
-        total = np.zeros((width, width))
-        for sums in self.sums(width, moved):
-            total += sums.T @ sums
-        return total
+        from toolkit.survival.units_kernel import add_square
+
+        def add(sums: Floats, total: Floats) -> None:
+            add_square(np.ascontiguousarray(sums), total)
+
+        half = self._total(width, moved, (width, width), add)
+        return half + np.tril(half, -1).T
 
     def variance(self, width: int, moved: Callable[[Ints], Floats]) -> Floats:
         """Return Σ over units of squares of what they move, (width,)."""
-        total = np.zeros(width)
-        for sums in self.sums(width, moved):
+
+        def add(sums: Floats, total: Floats) -> None:
             total += np.einsum("ij,ij->j", sums, sums)
-        return total
+
+        return self._total(width, moved, (width,), add)
 
 
 def make_units(cells: Cells | Design, cluster: str | None = None) -> Units:
