@@ -1,4 +1,4 @@
-"""Compiled counts of pairs, by a tree of partial sums over the ranks (Fenwick 1994)."""
+"""Compiled counts of pairs, by trees of partial sums over the event times (Fenwick 1994)."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import numpy as np
 
 
 @nb.njit(cache=True, nogil=True)
-def _add(tree: Any, rank: int, ranks: int, weight: float) -> None:
-    i = rank + 1
-    while i <= ranks:
+def _add(tree: Any, at: int, size: int, weight: float) -> None:
+    """Add a weight at place `at`, 0 … size-1."""
+    i = at + 1
+    while i <= size:
         tree[i] += weight
         i += i & -i
 
 
 @nb.njit(cache=True, nogil=True)
-def _below(tree: Any, rank: int) -> float:
-    """Return the weight of ranks lower than `rank`."""
-    i, total = rank, 0.0
+def _up_to(tree: Any, at: int) -> float:
+    """Return the weight at places 0 … at; none for at = -1."""
+    i, total = at + 1, 0.0
     while i > 0:
         total += tree[i]
         i -= i & -i
@@ -27,88 +28,62 @@ def _below(tree: Any, rank: int) -> float:
 
 
 @nb.njit(cache=True, nogil=True)
-def compare_with_staying(
-    rank: Any,
-    ranks: Any,
-    n: Any,
-    first: Any,
-    events: Any,
-    leaving: Any,
-    entering: Any,
-    out: Any,
-) -> None:
-    """Write, for cells with the event, the weight of those who stay with lower, higher, same risk.
+def count_pairs(
+    order: Any, group: Any, n: Any, last: Any, stays: Any, before: Any, event: Any,
+    first: Any, size: Any, staying: Any, events: Any, out: Any,
+) -> None:  # fmt: skip
+    """Write the weight of the pairs each cell is in: concordant, discordant, tied in risk, (C, 3).
 
-    `ranks` is how many ranks the stratum of a time has. Event times run backwards; `leaving`
-    brings a cell in at the last time it stays, `entering` takes it out at the last time before
-    its entry. Each is (cells by row, start of each row).
+    Cells come by stratum and rising risk: `order`, and where each group of equal risk starts in
+    it, `group`. Trees over the times of the stratum hold those of lower risk: events at their
+    time; who is at risk but does not have the event, from the last time they `stays` back to the
+    last one `before` their entry (-1: neither). `staying`, (T,), is the weight of all who do, and
+    `events`, (T,), the running sum of all events; `first` and `size`, (T,), the stratum's times.
     """
-    tree, same = np.zeros(ranks.max() + 1), np.zeros(ranks.max())
-    total = 0.0
-    for t in range(len(first) - 1, -1, -1):
-        if t < len(first) - 1 and first[t + 1] != first[t]:  # another stratum
-            tree[: ranks[t] + 1] = 0.0
-            same[: ranks[t]] = 0.0
-            total = 0.0
-        for k in range(leaving[1][t], leaving[1][t + 1]):
-            c = leaving[0][k]
-            _add(tree, rank[c], ranks[t], n[c])
-            same[rank[c]] += n[c]
-            total += n[c]
-        for k in range(entering[1][t], entering[1][t + 1]):
-            c = entering[0][k]
-            _add(tree, rank[c], ranks[t], -n[c])
-            same[rank[c]] -= n[c]
-            total -= n[c]
-        for k in range(events[1][t], events[1][t + 1]):
-            c = events[0][k]
-            low, equal = _below(tree, rank[c]), same[rank[c]]
-            out[c, 0] += low
-            out[c, 1] += total - low - equal
-            out[c, 2] += equal
-
-
-@nb.njit(cache=True, nogil=True)
-def compare_with_events(
-    rank: Any,
-    ranks: Any,
-    n: Any,
-    first: Any,
-    event: Any,
-    leaving: Any,
-    entering: Any,
-    out: Any,
-) -> None:
-    """Write, for each cell, the weight of events while it stays with higher, lower, same risk.
-
-    Event times run forwards. At the end of a cell all events since the start of the stratum are
-    counted (but for those of its own event's time), and those before its entry taken off.
-    """
-    tree, same = np.zeros(ranks.max() + 1), np.zeros(ranks.max())
-    total = 0.0
-    for t in range(len(first)):
-        if first[t] == t:  # another stratum
-            tree[: ranks[t] + 1] = 0.0
-            same[: ranks[t]] = 0.0
-            total = 0.0
-        for own in range(2):  # cells with the event at t look before its events are counted
-            for k in range(leaving[1][t], leaving[1][t + 1]):
-                c = leaving[0][k]
-                if event[c] == (own == 0):
-                    low, equal = _below(tree, rank[c]), same[rank[c]]
-                    out[c, 0] += total - low - equal
-                    out[c, 1] += low
-                    out[c, 2] += equal
-            if own == 0:
-                for k in range(leaving[1][t], leaving[1][t + 1]):
-                    c = leaving[0][k]
+    most = size.max() + 1
+    happened, there = np.zeros(most), np.zeros(most)
+    lower = np.zeros((np.diff(group).max(), 2))
+    net = 0.0
+    layer = -1
+    for g in range(len(group) - 1):
+        low, high = group[g], group[g + 1]
+        f = first[last[order[low]]]
+        m = size[f]
+        if f != layer:
+            layer, net = f, 0.0
+            happened[: m + 1] = 0.0
+            there[: m + 1] = 0.0
+        for turn in range(2):
+            for k in range(low, high):
+                c = order[k]
+                if event[c]:  # those of lower risk (and, second, of equal risk) who outlive it
+                    below = net - _up_to(there, last[c] - f - 1)
+                    if turn == 0:
+                        out[c, 0] += below
+                        lower[k - low, 0] = below
+                    else:
+                        out[c, 1] += staying[last[c]] - below
+                        out[c, 2] += below - lower[k - low, 0]
+                if stays[c] >= 0:  # events of lower (and of equal) risk while it stays
+                    below = _up_to(happened, stays[c] - f)
+                    every = events[stays[c]]
+                    if before[c] >= 0:
+                        below -= _up_to(happened, before[c] - f)
+                        every -= events[before[c]]
+                    if turn == 0:
+                        out[c, 1] += below
+                        lower[k - low, 1] = below
+                    else:
+                        out[c, 0] += every - below
+                        out[c, 2] += below - lower[k - low, 1]
+            if turn == 0:
+                for k in range(low, high):
+                    c = order[k]
                     if event[c]:
-                        _add(tree, rank[c], ranks[t], n[c])
-                        same[rank[c]] += n[c]
-                        total += n[c]
-        for k in range(entering[1][t], entering[1][t + 1]):
-            c = entering[0][k]
-            low, equal = _below(tree, rank[c]), same[rank[c]]
-            out[c, 0] -= total - low - equal
-            out[c, 1] -= low
-            out[c, 2] -= equal
+                        _add(happened, last[c] - f, m, n[c])
+                    if stays[c] >= 0:
+                        _add(there, stays[c] - f, m, n[c])
+                        net += n[c]
+                        if before[c] >= 0:
+                            _add(there, before[c] - f, m, -n[c])
+                            net -= n[c]
