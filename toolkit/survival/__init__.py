@@ -16,11 +16,19 @@ from toolkit.survival.markov import MarkovChain, markov
 from toolkit.survival.multi_state import MultiState, StateSpace, check_states, multi_state
 from toolkit.survival.parametric import ParametricModel, parametric
 from toolkit.survival.rank_tests import RankTest, gray, logrank
-from toolkit.survival.recurrent import MeanCumulative, mean_cumulative
+from toolkit.survival.recurrent import (
+    CoxByOrder,
+    MeanCumulative,
+    RevolvingDoor,
+    mean_cumulative,
+    recurrent,
+    revolving_door,
+)
 from toolkit.survival.risk_table import RiskTable, make_risk_table
 
 __all__ = [
     "Band",
+    "CoxByOrder",
     "CoxModel",
     "CumulativeIncidence",
     "Difference",
@@ -33,6 +41,7 @@ __all__ = [
     "MultiState",
     "ParametricModel",
     "RankTest",
+    "RevolvingDoor",
     "RiskTable",
     "StateSpace",
     "check_states",
@@ -49,4 +58,6 @@ __all__ = [
     "mean_cumulative",
     "multi_state",
     "parametric",
+    "recurrent",
+    "revolving_door",
 ]
