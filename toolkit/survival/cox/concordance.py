@@ -94,12 +94,12 @@ def _pairs(fitted: Fitted) -> Floats:
     early = add_up(n[entered], before[entered], len(sets)) if entered.any() else None
     staying = sets.at_risk(add_up(n[here], stays[here], len(sets)), early)
     order, group = _by_risk(fitted)
-    known, at, count = np.unique(sets.first, return_inverse=True, return_counts=True)
-    del known
+    _, at, count = np.unique(sets.first, return_inverse=True, return_counts=True)
     out = np.zeros((len(n), 3))
     count_pairs(
         order, group, n, sets.last, stays, before, sets.event, sets.first, count[at], staying,
-        sets.cumulated(sets.weight), out,
+        sets.cumulated(sets.weight), np.zeros((2, count.max() + 1)),
+        np.zeros((np.diff(group).max(), 2)), out,
     )  # fmt: skip
     return out
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numba as nb
-import numpy as np
 
 
 @nb.njit(cache=True, nogil=True)
@@ -30,7 +29,8 @@ def _up_to(tree: Any, at: int) -> float:
 @nb.njit(cache=True, nogil=True)
 def count_pairs(
     order: Any, group: Any, n: Any, last: Any, stays: Any, before: Any, event: Any,
-    first: Any, size: Any, staying: Any, events: Any, out: Any,
+    first: Any, size: Any, staying: Any, events: Any,
+    trees: Any, work: Any, out: Any,
 ) -> None:  # fmt: skip
     """Write the weight of the pairs each cell is in: concordant, discordant, tied in risk, (C, 3).
 
@@ -38,11 +38,10 @@ def count_pairs(
     it, `group`. Trees over the times of the stratum hold those of lower risk: events at their
     time; who is at risk but does not have the event, from the last time they `stays` back to the
     last one `before` their entry (-1: neither). `staying`, (T,), is the weight of all who do, and
-    `events`, (T,), the running sum of all events; `first` and `size`, (T,), the stratum's times.
+    `events`, (T,), the running sum of all events; `first` and `size`, (T,), the stratum's times. `trees`, (2, one
+    more than the times of a stratum), and `work`, (the largest group, 2), are room to work in.
     """
-    most = size.max() + 1
-    happened, there = np.zeros(most), np.zeros(most)
-    lower = np.zeros((np.diff(group).max(), 2))
+    happened, there, lower = trees[0], trees[1], work
     net = 0.0
     layer = -1
     for g in range(len(group) - 1):
@@ -51,8 +50,8 @@ def count_pairs(
         m = size[f]
         if f != layer:
             layer, net = f, 0.0
-            happened[: m + 1] = 0.0
-            there[: m + 1] = 0.0
+            for i in range(m + 1):
+                happened[i], there[i] = 0.0, 0.0
         for turn in range(2):
             for k in range(low, high):
                 c = order[k]

@@ -68,11 +68,13 @@ class ExactLikelihood:
         eta = self.breslow.linear_predictor(coefficients)
         p = len(coefficients)
         score, information = np.zeros(p), np.zeros((p, p))
+        width = round(float(sets.deaths.max())) + 1
         before = sets.before if sets.before is not None else np.full(len(sets.last), -1)
         loglik = evaluate(
             design.x, self.breslow.centre, eta, design.pattern, np.rint(design.n).astype(np.int64),
             self._order, sets.last, before, sets.event, sets.first,
-            np.rint(sets.deaths).astype(np.int64), sets.before is not None, score, information,
+            np.rint(sets.deaths).astype(np.int64), sets.before is not None,
+            np.zeros(width), np.zeros((width, p)), np.zeros((width, p, p)), score, information,
         )  # fmt: skip
         return loglik, score, information
 

@@ -44,9 +44,13 @@ def _add_unit(
 @nb.njit(cache=True, nogil=True)
 def evaluate(
     x: Any, centre: Any, eta: Any, pattern: Any, n: Any, order: Any, last: Any, before: Any,
-    event: Any, first: Any, deaths: Any, truncated: bool, score: Any, information: Any,
+    event: Any, first: Any, deaths: Any, truncated: bool, log_b: Any,
+    mean: Any, variance: Any, score: Any, information: Any,
 ) -> float:  # fmt: skip
-    """Return the log-likelihood; add to `score`, (p,), and `information`, (p, p)."""
+    """Return the log-likelihood; add to `score`, (p,), and `information`, (p, p).
+
+    `log_b`, (D + 1,), `mean` and `variance` are zeros, D the most deaths of a time.
+    """
     n_times, p = len(deaths), x.shape[1]
     # deaths at this or an earlier time of the stratum: as far as the recursion has to go
     most = np.empty(n_times, np.int64)
@@ -54,10 +58,6 @@ def evaluate(
         most[t] = deaths[t]
         if not truncated and t > first[t]:
             most[t] = max(most[t], most[t - 1])
-    width = most.max() + 1
-    log_b = np.zeros(width)
-    mean = np.zeros((width, p))
-    variance = np.zeros((width, p, p))
     row, step = np.empty(p), np.empty(p)
     loglik = 0.0
     at = 0  # next in `order`: cells by last event time, latest first
@@ -65,7 +65,6 @@ def evaluate(
     for t in range(n_times - 1, -1, -1):
         if t == n_times - 1 or first[t + 1] != first[t] or truncated:
             there = 0
-            mean[0, :] = 0.0
         if truncated:  # of the cells that last, some have not entered: start anew
             at = 0
         while at < len(order) and last[order[at]] >= t:
