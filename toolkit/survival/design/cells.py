@@ -92,6 +92,7 @@ class Design:
     offset_name: str | None = None
     _source: Source = field(repr=False)
     _row_mode: bool = field(repr=False)
+    _counted: tuple[Ints, pl.Series] | None = field(default=None, repr=False)
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -135,8 +136,9 @@ class Design:
         labels = {
             name: self.patterns[name].gather(self.pattern) for name in self.patterns.columns if name
         }
+        event, causes = self._counted or (self.event, self.causes)
         return self._source.match_cells(
-            labels, time=self.time, event=self.event, entry=self.entry, causes=self.causes
+            labels, time=self.time, event=event, entry=self.entry, causes=causes
         )
 
     def row_weights(self) -> Floats:
@@ -187,6 +189,7 @@ class Design:
             self,
             event=(self.event == cause).astype(np.int64),
             causes=self.causes.slice(cause - 1, 1),
+            _counted=self._counted or (self.event, self.causes),  # what the rows are told apart by
         )
 
     def _cells_in_row_mode(self) -> Ints:
