@@ -50,15 +50,13 @@ def climb(
         move, block_move = state.information.solve(state.score, state.block_score)
         gain = state.score @ move + float((state.block_score * block_move).sum())
         if step > 0 and gain <= 1e-12 * unit:
+            point = _moved(point, move, block_move, 1.0)  # the last step is free, and exact
             check_runaway(point.beta.ravel(), state.information.vcov, reach, names, unit)
             _check_baseline(baseline, point)
             return point, state, step
         size = 1.0
         while True:
-            trial = Point(
-                point.beta + size * move.reshape(point.beta.shape),
-                point.alpha + size * block_move.reshape(point.alpha.shape),
-            )
+            trial = _moved(point, move, block_move, size)
             with np.errstate(over="ignore", invalid="ignore"):
                 new = evaluate(months, baseline, link, trial)
             if np.isfinite(new.value) and new.value >= state.value - 1e-12 * abs(state.value):
@@ -69,6 +67,13 @@ def climb(
         point, state = trial, new
         check_runaway(point.beta.ravel(), state.information.vcov, reach, names, unit)
     raise _no_top(state, names, f"not there after {_STEPS} steps")
+
+
+def _moved(point: Point, move: Floats, block_move: Floats, size: float) -> Point:
+    return Point(
+        point.beta + size * move.reshape(point.beta.shape),
+        point.alpha + size * block_move.reshape(point.alpha.shape),
+    )
 
 
 def check_runaway(

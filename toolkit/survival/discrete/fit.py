@@ -142,8 +142,8 @@ def fit_months(months: PersonMonths, baseline: Baseline, link: Link, names: list
         null = climb(bare, baseline, link, [])[1].value
     else:
         null = state.value
-    fisher = evaluate(months, baseline, link, point, expected=True).information
-    return Fit(months, baseline, link, point, fisher, state.value, null, steps)
+    top = evaluate(months, baseline, link, point, expected=True)
+    return Fit(months, baseline, link, point, top.information, top.value, null, steps)
 
 
 def _without_terms(months: PersonMonths) -> PersonMonths:

@@ -216,4 +216,4 @@ def discrete_hazard(
     from toolkit.survival.discrete.mixed import with_heterogeneity
 
     model = with_heterogeneity(fields, heterogeneity, person=person, origin=origin)
-    return replace(model, meta=model.meta | {"wall_time": clock.perf_counter() - begin})
+    return replace(model, meta=dict(model.meta) | {"wall_time": clock.perf_counter() - begin})

@@ -10,7 +10,7 @@ import polars as pl
 
 from toolkit.errors import check_option
 from toolkit.survival.discrete.hazard import DiscreteHazard
-from toolkit.survival.discrete.mixed_fit import CHECK_NODES, NODES, MixedFit, fit_mixed
+from toolkit.survival.discrete.mixed_fit import MixedFit, fit_mixed
 from toolkit.survival.discrete.model import as_frame, at_months
 from toolkit.survival.discrete.predict import Course, course, to_parameters
 from toolkit.survival.discrete.units import HETEROGENEITIES, Heterogeneity, Origin, make_units
@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from toolkit.survival.discrete.fit import Fit
+    from toolkit.survival.discrete.units import Units
+
     Floats = NDArray[np.float64]
+
+#: Nodes of the plain quadrature of predicted curves.
+_NODES = 61
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,15 +142,17 @@ def marginal_survival(fit: MixedFit, way: Course) -> tuple[Floats, Floats, Float
     if fit.kind == "gamma" or fit.rho == -np.inf:
         mu = np.exp(eta) if fit.link == "cloglog" else np.log1p(np.exp(eta))
         slope = mu if fit.link == "cloglog" else way.push[:, 0]
-        total, theta = np.cumsum(mu), fit.variance if fit.kind == "gamma" else 0.0
+        total = np.cumsum(mu)
+        theta = fit.variance if fit.kind == "gamma" else 0.0
         log = np.log1p(theta * total)
-        curve = fixed * np.exp(-log / theta if theta > 0 else -total)
-        gradient = -curve[:, None] * before * slope / (1 + theta * total)[:, None]
+        curve: Floats = fixed * np.exp(-log / theta if theta > 0 else -total)
+        gradient: Floats = -curve[:, None] * before * slope / (1 + theta * total)[:, None]
         by_rho = curve * (log / theta - total / (1 + theta * total)) if theta > 0 else 0.0 * curve
         return curve, gradient[:, :, None], by_rho
-    node, weight = np.polynomial.hermite_e.hermegauss(CHECK_NODES)
+    node, weight = np.polynomial.hermite_e.hermegauss(_NODES)
     sd = np.exp(fit.rho)
-    curve, gradient, by_rho = np.zeros(len(eta)), np.zeros((len(eta), len(eta))), np.zeros(len(eta))
+    curve, by_rho = np.zeros(len(eta)), np.zeros(len(eta))
+    gradient = np.zeros((len(eta), len(eta)))
     for z, share in zip(node, weight / weight.sum(), strict=True):
         e = np.exp(eta + sd * z)
         mu, push = (e, e) if fit.link == "cloglog" else (np.log1p(e), e / (1 + e))
@@ -178,14 +186,19 @@ def with_heterogeneity(
             "the variance of the heterogeneity is estimated at 0, the edge of what it can be: "
             "the model is the one without heterogeneity"
         )
-    if fit.change > 1e-6 * (1 + abs(fit.value)):
+    if abs(fit.change) > 1e-7 * (1 + abs(fit.value)):
         said.append(
-            f"with {CHECK_NODES} nodes the log-likelihood differs by {fit.change:.2g} from that "
-            f"with {NODES}: the integral is not exact"
+            f"with more nodes the log-likelihood differs by {fit.change:.2g} from that with "
+            f"{fit.nodes}: the integral over the heterogeneity is not exact"
+        )
+    if origin == "start" and _unseen_months(bare, units):
+        said.append(
+            "spells were seen from later than a month in which nobody was at risk: nothing is "
+            "known of who left then, as if the hazard were 0"
         )
     about = {
         "gamma": "gamma frailty of mean 1",
-        "normal": f"normal intercept (adaptive Gauss-Hermite, {NODES} nodes)",
+        "normal": f"normal intercept (adaptive Gauss-Hermite, {fit.nodes} nodes)",
     }[kind]
     meta |= {
         "heterogeneity": about,
@@ -210,3 +223,12 @@ def with_heterogeneity(
         "loglik_homogeneous": bare.value,
     }
     return MixedHazard(**own)
+
+
+def _unseen_months(bare: Fit, units: Units) -> bool:
+    """Tell whether some spell passed, before it was seen, a month in which nobody was at risk."""
+    months = bare.months
+    empty = (months.at_risk == 0).reshape(-1, months.n_month)
+    rows = slice(units.first[units.n], None)  # what stands below the line
+    seen_from = np.argmin(empty, axis=1)
+    return bool((seen_from[months.stratum[units.pattern[rows]]] > 0).any())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-#: Nodes of the quadrature; the optimum is looked at again with about twice as many.
-NODES, CHECK_NODES = 25, 51
+#: Nodes of the quadrature: the optimum is looked at again with the next number, and climbed to
+#: anew with it where the log-likelihood differs by more than the last number (per unit of it).
+NODES, _INEXACT = (25, 51, 101, 201), 1e-9
 _MOST_PARAMETERS = 1_500
 #: Variances to start from, and the least that is told from 0.
-_STARTS, _LEAST = (0.1, 0.5, 1.5), 1e-5
+_STARTS, _LEAST, _NEXT_TO_ZERO = (0.1, 0.5, 1.5), 1e-5, 1e-7
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class MixedFit(Fit):
     unit_influence : (U, D) array
         Of one unit of weight 1.
     units : Units
+    nodes : int
+        Of the quadrature.
     change : float
         How much the log-likelihood changes with about twice the nodes (0 for gamma).
     """
@@ -56,6 +61,7 @@ class MixedFit(Fit):
     n_cluster: int
     unit_influence: Floats
     units: Units
+    nodes: int
     change: float
 
     @property
@@ -119,7 +125,7 @@ def fit_mixed(
     def point_of(theta: Floats) -> Point:
         return Point(theta[None, :p], theta[p:-1].reshape(shape))
 
-    def objective(theta: Floats, nodes: int = NODES) -> tuple[float, Floats, Floats]:
+    def objective(theta: Floats, nodes: int = NODES[0]) -> tuple[float, Floats, Floats]:
         value, score, hessian, _ = mixed_likelihood(
             bare, units, kind, point_of(theta), float(theta[-1]), nodes=nodes
         )
@@ -127,35 +133,46 @@ def fit_mixed(
 
     flat = np.concatenate([bare.point.beta.ravel(), bare.point.alpha.ravel()])
     half = 1.0 if kind == "gamma" else 0.5
-    starts = [np.append(flat, half * np.log(v)) for v in _STARTS]
-    with np.errstate(over="ignore", invalid="ignore"):
-        start = max(starts, key=lambda theta: _finite(objective(theta)[0]))
     labels = [*names, *(f"baseline {i + 1}" for i in range(size - p - 1)), "log variance"]
     reach = np.concatenate([_range(bare.months.x), _range(bare.months.z)])
-    best = maximise(
-        objective, start, names=labels, spread=np.append(reach, np.zeros(size - p)), most_steps=200
-    )
-    rho = float(best.point[-1])
-    if rho < half * np.log(_LEAST) or best.value <= bare.value + 1e-7:
+    with np.errstate(over="ignore", invalid="ignore"):
+        starts = [np.append(flat, half * np.log(v)) for v in _STARTS]
+        values = [_finite(objective(theta)[0]) for theta in starts]
+        slope = objective(np.append(flat, half * np.log(_NEXT_TO_ZERO)))[1][-1]
+    if slope <= 0 and max(values) <= bare.value:
         return _at_zero(bare, units, kind, design, robust=robust, cluster=cluster)
-    vcov = inverse(best.information)
-    check_runaway(best.point[:p], vcov[:p, :p], reach, names, float(units.weight[: units.n].mean()))
-    change = objective(best.point, CHECK_NODES)[0] - best.value if kind == "normal" else 0.0
-    point = point_of(best.point)
-    by_unit = mixed_likelihood(bare, units, kind, point, rho, keep=True)[3]
+    top, change, nodes = starts[int(np.argmax(values))], 0.0, NODES[0]
+    for nodes, more in pairwise(NODES):
+        best = maximise(
+            partial(objective, nodes=nodes), top, names=labels, most_steps=200,
+            spread=np.append(reach, np.zeros(size - p)),
+        )  # fmt: skip
+        if best.point[-1] < half * np.log(_LEAST) or best.value <= bare.value:
+            return _at_zero(bare, units, kind, design, robust=robust, cluster=cluster)
+        vcov = inverse(best.information)
+        top = best.point + vcov @ best.score  # the last step is free, and exact
+        if kind == "gamma":
+            break
+        change = objective(top, more)[0] - best.value
+        if abs(change) <= _INEXACT * (1 + abs(best.value)):
+            break
+    rho = float(top[-1])
+    check_runaway(top[:p], vcov[:p, :p], reach, names, float(units.weight[: units.n].mean()))
+    point = point_of(top)
+    by_unit = mixed_likelihood(bare, units, kind, point, rho, keep=True, nodes=nodes)[3]
     influence = by_unit @ vcov
     meat, count = _meat(influence, units, design, cluster) if robust else (None, 0)
     own = {field.name: getattr(bare, field.name) for field in fields(Fit)}
     own |= {"point": point, "value": best.value, "steps": best.steps}
     return MixedFit(
         **own, kind=kind, rho=rho, all_vcov=vcov, all_robust=meat, n_cluster=count,
-        unit_influence=influence, units=units, change=change,
+        unit_influence=influence, units=units, nodes=nodes, change=change,
     )  # fmt: skip
 
 
 def mixed_likelihood(
     fit: Fit, units: Units, kind: Heterogeneity, point: Point, rho: float,
-    *, keep: bool = False, nodes: int = NODES,
+    *, keep: bool = False, nodes: int = NODES[0],
 ) -> tuple[float, Floats, Floats, Floats]:  # fmt: skip
     """Return log-likelihood, score (D,), second derivatives (D, D), and scores by unit (U, D).
 
@@ -220,15 +237,16 @@ def _at_zero(
     by_block = np.zeros((size - 1, n_block * span))
     by_block[p:] = np.eye(n_block * span)
     vcov[:-1, :-1] = bare.information.covariance(by_term, by_block.reshape(-1, n_block, span))
-    # the gamma likelihood at a variance next to 0 gives the scores of the units
-    _, _, _, by_unit = mixed_likelihood(bare, units, kind, bare.point, np.log(1e-12), keep=True)
+    # the scores of the units next to a variance of 0 are those at 0
+    near = (1.0 if kind == "gamma" else 0.5) * np.log(1e-12)
+    by_unit = mixed_likelihood(bare, units, kind, bare.point, near, keep=True)[3]
     by_unit[:, -1] = 0.0
     influence = by_unit @ vcov
     meat, count = _meat(influence, units, design, cluster) if robust else (None, 0)
     own: dict[str, Any] = {field.name: getattr(bare, field.name) for field in fields(Fit)}
     return MixedFit(
         **own, kind=kind, rho=-np.inf, all_vcov=vcov, all_robust=meat, n_cluster=count,
-        unit_influence=influence, units=units, change=0.0,
+        unit_influence=influence, units=units, nodes=0, change=0.0,
     )  # fmt: skip
 
 

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numba import njit
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Function = TypeVar("Function", bound=Callable[..., Any])
+
 CLOGLOG, LOGIT = 0, 1
 
+#: For functions that only compiled code calls: wrappers for Python would double the compilation.
+_OPTIONS: dict[str, Any] = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "error_model": "numpy",
+}
 
-@njit(cache=True, nogil=True, error_model="numpy")
+
+def _inner(function: Function) -> Function:
+    compiled: Function = njit(**_OPTIONS)(function)
+    return compiled
+
+
+@_inner
 def _collect(
     begin: int, end: int, pattern: Any, entry: Any, time: Any, event: Any, stratum: Any,
     n_month: int, eta: Any, z: Any, first_row: Any, gamma: Any, level: Any, block: Any,
@@ -39,14 +56,15 @@ def _collect(
     return length, n
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inner
 def _project(
     length: int, v: Any, x: Any, z: Any, basis: Any, slot: Any, local: Any, own: Any, moment: Any,
-    out: Any,
+    size: int, out: Any,
 ) -> None:  # fmt: skip
     """Turn a vector over months into one over the parameters: Σ v_t (x, z, basis)_t."""
     q, d, b = x.shape[1], z.shape[1], basis.shape[1]
-    out[:] = 0.0
+    for j in range(size):
+        out[j] = 0.0
     together = 0.0
     for t in range(length):
         together += v[t]
@@ -60,7 +78,7 @@ def _project(
             out[q + d + local[t] * b + j] += v[t] * basis[slot[t], j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inner
 def _square(
     length: int, v: Any, x: Any, z: Any, basis: Any, slot: Any, local: Any, own: Any, moment: Any,
     row: Any, out: Any,
@@ -95,7 +113,7 @@ def _square(
                 out[q + j, q + k] += v[t] * row[q + j] * row[q + k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inner
 def _scatter(
     weight: float, n: int, fixed: int, b: int, touched: Any, score_here: Any, hessian_here: Any,
     score: Any, hessian: Any, by_unit: Any, unit: int, last: int, where: Any,
@@ -118,7 +136,7 @@ def _scatter(
             by_unit[unit, where[j]] += sign * score_here[j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inner
 def _month(link: int, e: float, left: bool) -> tuple[float, float, float]:
     """Return log-likelihood of a month, its slope in the predictor, and minus its bend."""
     if link == CLOGLOG:
@@ -218,13 +236,15 @@ def normal_units(
             share[k] = np.exp(value[k] - most)
             mass += share[k]
         total += weight[unit] * (most + np.log(mass * wide / np.sqrt(2 * np.pi)))
-        score_here[: size + 1] = 0.0
-        hessian_here[: size + 1, : size + 1] = 0.0
-        mean_w[:length] = 0.0
-        mean_wz[:length] = 0.0
+        for j in range(size + 1):
+            score_here[j] = 0.0
+            for other in range(size + 1):
+                hessian_here[j, other] = 0.0
+        for t in range(length):
+            mean_w[t] = mean_wz[t] = 0.0
         for k in range(n_node):
             share[k] /= mass
-            _project(length, u[k], x, z, basis, slot, local, own, moment, each[k, :size])
+            _project(length, u[k], x, z, basis, slot, local, own, moment, size, each[k])
             all_u, all_w = 0.0, 0.0
             for t in range(length):
                 all_u += u[k, t]
@@ -251,9 +271,9 @@ def normal_units(
             own,
             moment,
             row,
-            hessian_here[:size, :size],
+            hessian_here,
         )
-        _project(length, mean_wz, x, z, basis, slot, local, own, moment, bend[:size])
+        _project(length, mean_wz, x, z, basis, slot, local, own, moment, size, bend)
         for j in range(size):
             hessian_here[j, size] += bend[j]
             hessian_here[size, j] += bend[j]
@@ -275,7 +295,7 @@ def normal_units(
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@_inner
 def _laplace(theta: float, a: float) -> tuple[float, float, float, float, float, float]:
     """Return φ(a) = -log(1 + θ a) / θ and its derivatives: a, aa, θ, aθ, θθ."""
     c = theta * a
@@ -376,8 +396,8 @@ def gamma_units(
         total += weight[unit] * value
         for t in range(length):
             both[t] = g_a * stay[t] + g_d * leave[t]
-        _project(length, stay, x, z, basis, slot, local, own, moment, by_stay[:size])
-        _project(length, leave, x, z, basis, slot, local, own, moment, by_leave[:size])
+        _project(length, stay, x, z, basis, slot, local, own, moment, size, by_stay)
+        _project(length, leave, x, z, basis, slot, local, own, moment, size, by_leave)
         for j in range(size):
             score_here[j] = g_a * by_stay[j] + g_d * by_leave[j]
             left_side = h_aa * by_stay[j] + h_ad * by_leave[j]
@@ -399,7 +419,7 @@ def gamma_units(
             own,
             moment,
             row,
-            hessian_here[:size, :size],
+            hessian_here,
         )
         _scatter(
             weight[unit],

@@ -118,20 +118,24 @@ def make_units(
             "about the months before",
             fix="origin='entry', if the heterogeneity is that of those who entered",
         )
+    # P(what was seen) = P(all from the start) / P(still there at entry): the months before entry
+    # stand in the unit, and by themselves below the line
     before = np.flatnonzero(late)
-    also = np.unique(unit[before])
-    more = np.searchsorted(unit[before], also)
     none = np.zeros(len(before), np.int64)
+    owner = np.concatenate([unit, unit[before], n + unit[before]])
+    order = np.argsort(owner, kind="stable")
+    there = np.unique(owner)
+    divided = there[n:] - n
     return Units(
         n,
-        np.concatenate([first, len(unit) + np.append(more[1:], len(before))]),
-        np.concatenate([weight, -weight[also]]),
-        np.concatenate([np.arange(n), also]),
-        np.concatenate([pattern, pattern[before]]),
-        np.concatenate([entry, none]),
-        np.concatenate([time, entry[before]]),
-        np.concatenate([event, none]),
-        row,
+        np.append(np.searchsorted(owner[order], there), len(order)),
+        np.concatenate([weight, -weight[divided]]),
+        np.concatenate([np.arange(n), divided]),
+        np.concatenate([pattern, pattern[before], pattern[before]])[order],
+        np.concatenate([entry, none, none])[order],
+        np.concatenate([time, entry[before], entry[before]])[order],
+        np.concatenate([event, none, none])[order],
+        None if row is None else np.concatenate([row, row[before], row[before]])[order],
         len(before),
     )
 
