@@ -10,6 +10,7 @@ import numpy as np
 from toolkit.errors import check_option
 from toolkit.provenance import versions
 from toolkit.survival.intervals import check_interval
+from toolkit.survival.parametric.baselines import Spline
 from toolkit.survival.parametric.checks import (
     check_arguments,
     check_columns,
@@ -149,6 +150,9 @@ def parametric(
     and second derivatives, Newton's method. `loglik` is that of the times themselves, as in R's
     `survreg`.
 
+    Heterogeneity shows in how the hazard falls, so that it takes up rounding as well: with times
+    in whole months, where an event at 3 means between 2 and 3, say so with `upper`.
+
     A θ of 0 lies at the edge of what is possible: where no θ > 0 betters the likelihood, the model
     without heterogeneity is returned and `meta` says so.
 
@@ -217,7 +221,7 @@ def parametric(
         "n_cluster": n_unit if cluster is not None else None,
         "interval_censored": int(design.rows[~np.isnan(seen.lower)].sum()),
         "steps": top.optimum.steps,
-        "warnings": _warnings(seen, observed, variance),
+        "warnings": _warnings(seen, observed, fitted, variance),
         "versions": versions(),
     }
     meta.pop("n_stratum")
@@ -268,7 +272,7 @@ def _terms(seen: Seen, baseline: Baseline) -> tuple[str, ...]:
     return (*location, name, *(f"{name}: {term}" for term in seen.shape.terms))
 
 
-def _warnings(seen: Seen, observed: Observed, variance: float | None) -> list[str]:
+def _warnings(seen: Seen, observed: Observed, fitted: Fitted, variance: float | None) -> list[str]:
     said = []
     if variance == 0:
         said.append(
@@ -280,4 +284,14 @@ def _warnings(seen: Seen, observed: Observed, variance: float | None) -> list[st
         said.append(
             f"{int(seen.design.rows[nothing].sum()):,} rows are censored at time 0 and say nothing"
         )
+    if isinstance(fitted.baseline, Spline):
+        falling = fitted.baseline.falling(
+            fitted.inner[observed.x.shape[1] :], float(observed.end.max())
+        )
+        if falling:
+            low, high = falling
+            said.append(
+                f"between {low:g} and {high:g} the spline falls, which a cumulative hazard cannot: "
+                "choose fewer or other knots"
+            )
     return said

@@ -64,7 +64,8 @@ class ParametricModel(Regression):
 
         `lr_frailty` is twice what the heterogeneity adds to the log-likelihood; as a variance
         cannot be negative, its distribution without heterogeneity is half a point at 0 and half
-        χ² on 1 df, from which `p_frailty` (Self and Liang 1987, case 5).
+        χ² on 1 df, from which `p_frailty` (Self and Liang 1987, case 5); null with robust errors,
+        where the rows are not the independent units that this asks for.
         """
         columns = self._fit_columns() | {
             "distribution": self.distribution, "metric": self.metric,
@@ -77,9 +78,14 @@ class ParametricModel(Regression):
             columns |= {
                 "frailty_variance": self.frailty_variance,
                 "lr_frailty": ratio,
-                "p_frailty": 1.0 if self.frailty_variance == 0 else chdtrc(1, ratio) / 2,
+                "p_frailty": 1.0 if self.frailty_variance == 0 else float(chdtrc(1, ratio)) / 2,
             }
-        return pl.DataFrame({name: [value] for name, value in columns.items()})
+            if self.robust:
+                columns["p_frailty"] = None
+        return pl.DataFrame(
+            {name: [value] for name, value in columns.items()},
+            schema_overrides={"p_frailty": pl.Float64} if "p_frailty" in columns else None,
+        )
 
     def influence(self) -> Floats:
         """Return how much each row of the data moves the estimates, (N, m), its weight included.
@@ -191,14 +197,17 @@ class ParametricModel(Regression):
         return self._table(frame, "time", at, estimate, error, estimate - half, estimate + half)
 
     def plot(self, ax: Axes | None = None, *, new: Any = None, **options: Any) -> Axes:
-        """Draw survival curves with their bands: of the rows of `new`, else the baseline's."""
+        """Draw survival curves with their bands: of the rows of `new`, else at the mean covariates.
+
+        `options` go to `Axes.plot`.
+        """
         import matplotlib.pyplot as plt
 
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         times = self._grid()
         if new is None:
-            frame, subjects = pl.DataFrame({"": [0]}), self._reference()
+            frame, subjects = pl.DataFrame({"": [0]}), self._middle()
         else:
             frame, subjects = self._subjects(new)
         estimate, error = predict.survival(self.fitted, subjects, times)
@@ -227,6 +236,15 @@ class ParametricModel(Regression):
         x[:, : int(self.fitted.baseline.intercept)] = 1.0
         ancillary[:, 0] = 1.0
         return Subjects(x=x, offset=np.zeros(1), ancillary=ancillary)
+
+    def _middle(self) -> Subjects:
+        """Return one row with every column at its mean over the data."""
+        seen = self.observed
+        weight = seen.pattern_weight / seen.n.sum()
+        return Subjects(
+            x=(weight @ seen.x)[None], offset=np.array([weight @ seen.offset]),
+            ancillary=(weight @ seen.ancillary)[None],
+        )  # fmt: skip
 
     def _subjects(self, new: Any) -> tuple[pl.DataFrame, Subjects]:
         """Return the formula's columns of `new`, and the matrices they make."""

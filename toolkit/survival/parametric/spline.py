@@ -57,6 +57,12 @@ class Spline:
         """Return the knots as times: there the third derivative jumps."""
         return np.asarray(np.exp(np.asarray(self.knots)))
 
+    def falling(self, shape: Floats, last: float) -> tuple[float, float] | None:
+        """Return the first and last of many times up to `last` at which z falls, or None."""
+        time = np.exp(np.linspace(self.knots[0], max(np.log(last), self.knots[-1]), 1001))
+        down = self.basis(time)[:, 1 + len(shape) :] @ shape <= 0
+        return (float(time[down].min()), float(time[down].max())) if down.any() else None
+
     def at(self, parameters: Floats, rows: Rows) -> SplinePoint:
         """Return z at the rows."""
         p = rows.x.shape[1]
