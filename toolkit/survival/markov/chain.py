@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,9 +155,7 @@ class MarkovChain(Result):
 
         value, error = self._delta(moves)
         low, high = positive_interval(value, error, self.conf_level)
-        return self._frame(
-            labels, value.shape, [self._periods(), self._move_labels()], value, error, low, high
-        )
+        return self._frame(labels, [self._periods(), self._move_labels()], value, error, low, high)
 
     def hazard_ratios(self) -> pl.DataFrame:
         """Return the ratio of intensities per unit of each covariate (and period), per move.
@@ -197,7 +196,7 @@ class MarkovChain(Result):
         -------
         DataFrame
             The columns of `new`, `time, from, to, estimate, std_error, conf_low, conf_high`.
-            Intervals are on the logit scale; null where a chance is 0 or 1 whatever the intensities.
+            Intervals are on the logit scale; null where a chance is 0 or 1 by structure.
         """
         x, labels = self._at(new)
         times = self._times(time, start)
@@ -210,8 +209,8 @@ class MarkovChain(Result):
         value, error = self._delta(chances)
         value = np.clip(value, 0.0, 1.0)
         low, high = share_interval(value, error, self.conf_level)
-        return self._frame(labels, value.shape, [pl.Series("time", times).to_frame(),
-                                                 *self._pairs()], value, error, low, high)  # fmt: skip
+        parts = [pl.DataFrame({"time": times}), *self._pairs()]
+        return self._frame(labels, parts, value, error, low, high)
 
     def expected_time(self, horizon: float, *, start: float = 0.0, new: Any = None) -> pl.DataFrame:
         """Return the expected time in each state between `start` and `horizon`, by first state.
@@ -228,7 +227,7 @@ class MarkovChain(Result):
 
         value, error = self._delta(times)
         low, high = share_interval(value, error, self.conf_level, horizon - start)
-        return self._frame(labels, value.shape, [*self._pairs()], value, error, low, high)
+        return self._frame(labels, [*self._pairs()], value, error, low, high)
 
     def sojourn(self, new: Any = None) -> pl.DataFrame:
         """Return the mean time that a stay in each state lasts, with intervals on the log scale.
@@ -247,7 +246,7 @@ class MarkovChain(Result):
         value, error = self._delta(means)
         low, high = positive_interval(value, error, self.conf_level)
         states = self._structure.series("state", left).to_frame()
-        return self._frame(labels, value.shape, [self._periods(), states], value, error, low, high)
+        return self._frame(labels, [self._periods(), states], value, error, low, high)
 
     def next_state(self, new: Any = None) -> pl.DataFrame:
         """Return the chance that a move out of `from` goes to `to`, with intervals (logit scale).
@@ -263,9 +262,7 @@ class MarkovChain(Result):
 
         value, error = self._delta(shares)
         low, high = share_interval(value, error, self.conf_level)
-        return self._frame(
-            labels, value.shape, [self._periods(), self._move_labels()], value, error, low, high
-        )
+        return self._frame(labels, [self._periods(), self._move_labels()], value, error, low, high)
 
     def misclassification(self) -> pl.DataFrame:
         """Return the chance of seeing each state by true state, with intervals (logit scale).
@@ -282,7 +279,7 @@ class MarkovChain(Result):
         low, high = share_interval(value, error, self.conf_level)
         names = [structure.series("true", true).to_frame().with_columns(
             structure.series("seen", seen))]  # fmt: skip
-        return self._frame(pl.DataFrame({"": [0]}), value[None].shape, names, value, error, low,
+        return self._frame(pl.DataFrame({"": [0]}), names, value, error, low,
                            high)  # fmt: skip
 
     def initial(self) -> pl.DataFrame:
@@ -296,7 +293,7 @@ class MarkovChain(Result):
         value, error = self._delta(layout.first_states)
         low, high = share_interval(value, error, self.conf_level)
         names = [structure.series("state", np.arange(structure.n_state)).to_frame()]
-        return self._frame(pl.DataFrame({"": [0]}), value[None].shape, names, value, error, low,
+        return self._frame(pl.DataFrame({"": [0]}), names, value, error, low,
                            high)  # fmt: skip
 
     def prevalence(self, times: float | Sequence[float]) -> pl.DataFrame:
@@ -388,11 +385,10 @@ class MarkovChain(Result):
         return pl.DataFrame({"period": period_names(self.breaks)})
 
     def _frame(
-        self, labels: pl.DataFrame, shape: tuple[int, ...], parts: list[pl.DataFrame],
+        self, labels: pl.DataFrame, parts: list[pl.DataFrame],
         value: Floats, error: Floats, low: Floats, high: Floats,
     ) -> pl.DataFrame:  # fmt: skip
         """Return numbers (rows of `labels`, rows of each part) as a tidy frame."""
-        del shape
         frame = labels if labels.columns != [""] else pl.DataFrame({"\0": [0]})
         for part in parts:
             frame = frame.join(part, how="cross", maintain_order="left_right")
@@ -407,6 +403,4 @@ class MarkovChain(Result):
 def period_names(breaks: Floats) -> list[str]:
     """Return the periods between breaks as text, ``[6, 12)``."""
     edges = ["-inf", *(f"{at:g}" for at in breaks), "inf"]
-    return [
-        f"{'(' if a == '-inf' else '['}{a}, {b})" for a, b in zip(edges, edges[1:], strict=False)
-    ]
+    return [f"{'(' if a == '-inf' else '['}{a}, {b})" for a, b in pairwise(edges)]

@@ -16,10 +16,8 @@ _SNAPSHOT, _EXACT, _ARRIVAL = 0, 1, 2
 #: A step less likely than this, given the past, asks for a probability with more digits.
 _UNLIKELY = 1e-7
 
-_inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")
 
-
-@_inner
+@njit(cache=True, nogil=True, error_model="numpy")
 def step_matrix(scheme: Any, p: Any, k: Any, q: Any, i: Any, u: Any, m: Any) -> None:
     """Write in `m` the density of going from state r to s in one step, (S, S).
 
@@ -45,7 +43,7 @@ def step_matrix(scheme: Any, p: Any, k: Any, q: Any, i: Any, u: Any, m: Any) -> 
                 m[r, s] = stay * q[i, r, s] if scheme == _EXACT else 0.0
 
 
-@_inner
+@njit(cache=True, nogil=True, error_model="numpy")
 def step_slope(
     scheme: Any, p: Any, k: Any, q: Any, i: Any, u: Any, m: Any, change: Any,
     by_p: Any, at_p: Any, by_q: Any, at_q: Any,

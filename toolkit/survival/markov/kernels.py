@@ -23,11 +23,8 @@ _SMALL = 1e-8
 #: Terms of the series; the argument has norm 1, so the rest is below 1/24!.
 _TERMS = 24
 
-#: Functions that only compiled code calls need no wrappers for Python.
-_inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, error_model="numpy")
 
-
-@_inner
+@njit(cache=True, nogil=True, error_model="numpy")
 def exponential(q: Any, i: Any, u: Any, w: Any, x: Any, p: Any, slope: Any) -> None:
     """Write exp(u q[i]) in `p`, and what a change w[x] of it means for Q in `slope`, (S, S) both.
 
@@ -87,7 +84,7 @@ def exponential(q: Any, i: Any, u: Any, w: Any, x: Any, p: Any, slope: Any) -> N
             slope[r, s] = work[now + 1, r, s]
 
 
-@_inner
+@njit(cache=True, nogil=True, error_model="numpy")
 def differences(roots: Any, i: Any, u: Any, e: Any, phi: Any) -> None:
     """Write exp(λu) in `e`, and its divided differences in `phi`."""
     size = roots.shape[1]
@@ -110,7 +107,7 @@ def differences(roots: Any, i: Any, u: Any, e: Any, phi: Any) -> None:
             phi[b, a] = value
 
 
-@_inner
+@njit(cache=True, nogil=True, error_model="numpy")
 def turn_back(left: Any, right: Any, i: Any, core: Any, slope: Any, at: Any) -> None:
     """Add A⁻ᵀ N Aᵀ, real part, to slope[at]."""
     size = left.shape[1]

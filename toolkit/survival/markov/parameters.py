@@ -120,12 +120,12 @@ class Layout:
 
     def emission(self, theta: Floats) -> Floats:
         """Return the chance of each observation in each state, (O, S)."""
-        possible = self.structure.possible.astype(float)
+        possible = self.structure.possible.astype(np.float64)
         if not self.structure.hidden:
             return possible
-        out: Floats = possible @ self.mistakes(theta).T
-        out[self.structure.nothing] = 1
-        return out
+        shown = np.asarray(possible @ self.mistakes(theta).T)
+        shown[self.structure.nothing] = 1
+        return shown
 
     def first_states(self, theta: Floats) -> Floats:
         """Return the chance π of each state at the first observation, (S,)."""

@@ -172,7 +172,8 @@ def make_paths(records: Records, breaks: Floats) -> Paths:
             np.where(final[inside], after[chosen], -1), part_u[inside],
             records.weight[end][chosen], len(pattern), size,
         )  # fmt: skip
-    blocks, chain, last = (), np.zeros(0, np.int64), np.zeros(0, np.int64)
+    blocks: tuple[Chains, ...] = ()
+    chain, last = np.zeros(0, np.int64), np.zeros(0, np.int64)
     if len(rest):
         opens = np.empty(len(end), dtype=bool)
         opens[0] = True
@@ -196,7 +197,7 @@ class _Generators:
 
     def number(self, pattern: Ints, period: Ints) -> Ints:
         self._keys, numbers = np.unique(pattern * self._periods + period, return_inverse=True)
-        return numbers
+        return np.asarray(numbers, dtype=np.int64)
 
     def known(self) -> tuple[Ints, Ints]:
         return self._keys // self._periods, self._keys % self._periods
@@ -241,7 +242,7 @@ def _count(
         generator=of,
         origin=inside // 2 // size, target=inside // 2 % size, arrival=inside % 2 == 1,
         u=lengths[place % len(lengths)],
-        n=np.bincount(cell, weight, minlength=len(keys)),
+        n=_weigh(cell, weight, len(keys)),
         interval=interval, cell=cell,
     )  # fmt: skip
 
@@ -251,11 +252,9 @@ def _add_up(
     n_generator: int, size: int,
 ) -> Sums:  # fmt: skip
     at = generator * size + origin
-    stayed = np.bincount(at, weight * u, minlength=n_generator * size)
+    stayed = _weigh(at, weight * u, n_generator * size)
     jump = (target >= 0) & (target != origin)
-    moved = np.bincount(
-        at[jump] * size + target[jump], weight[jump], minlength=n_generator * size * size
-    )
+    moved = _weigh(at[jump] * size + target[jump], weight[jump], n_generator * size * size)
     return Sums(
         moved=moved.reshape(n_generator, size, size), stayed=stayed.reshape(n_generator, size),
         interval=interval, generator=generator, origin=origin,
@@ -286,7 +285,7 @@ def _link(
         _, one, back = np.unique(same, axis=0, return_index=True, return_inverse=True)
         chain[alone] = np.flatnonzero(alone)[one][back.ravel()]
         kept, chain = np.unique(chain, return_inverse=True)
-    n = np.bincount(chain, weight, minlength=len(kept))
+    n = _weigh(chain, weight, len(kept))
     last = rest[head + length - 1]
     # steps of the chains that are kept
     intervals = rest[_ranges(head[kept], length[kept])]
@@ -321,10 +320,15 @@ def _link(
                 pair_u=pair_u,
                 head=heads[at:stop_at],
                 end=np.where(ends[inside], records.end[of[inside]], -1),
-            )  # fmt: skip
+            )
         )
         at = stop_at
     return tuple(blocks), chain, last
+
+
+def _weigh(number: Ints, weight: Floats, most: int) -> Floats:
+    """Return the sum of weights by number, (most,)."""
+    return np.asarray(np.bincount(number, weight, minlength=most), dtype=np.float64)
 
 
 def _ranges(first: Ints, length: Ints) -> Ints:

@@ -79,9 +79,9 @@ def count_prevalence(chain: MarkovChain, times: float | Sequence[float]) -> pl.D
         chances = _forecast(chain, theta, places, asked)  # (times, places, S, S)
         if structure.hidden:
             chances = layout.first_states(theta) @ chances @ layout.mistakes(theta)
-            return np.einsum("tg,tgs->ts", at_risk, chances[:, place.ravel()])
+            return np.asarray(np.einsum("tg,tgs->ts", at_risk, chances[:, place.ravel()]))
         own = chances[:, place.ravel(), groups[:, 2].astype(np.int64)]
-        return np.einsum("tg,tgs->ts", at_risk, own)
+        return np.asarray(np.einsum("tg,tgs->ts", at_risk, own))
 
     work = len(places) * len(asked) * (len(chain.breaks) + 1) * 2 * layout.size
     if work <= _MOST_WORK:
@@ -126,8 +126,7 @@ def _forecast(chain: MarkovChain, theta: Floats, places: Floats, times: Floats) 
             if not length.any():
                 continue
             p = np.empty((len(places), size, size))
-            kernels.exponentials(
-                everyone, np.ascontiguousarray(q[:, period]), everyone, length, p)
+            kernels.exponentials(everyone, np.ascontiguousarray(q[:, period]), everyone, length, p)
             so_far = so_far @ p
         out[row] = so_far
     return out

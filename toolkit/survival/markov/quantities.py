@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,7 +97,7 @@ def pieces(breaks: Floats, start: float, end: float) -> list[tuple[int, float]]:
     inside = breaks[(breaks > start) & (breaks < end)]
     edges = [start, *inside.tolist(), end]
     first = int(np.searchsorted(breaks, start, side="right"))
-    return [(first + i, b - a) for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False))]
+    return [(first + i, b - a) for i, (a, b) in enumerate(pairwise(edges))]
 
 
 def next_states(q: Floats, mask: Bools) -> Floats:

@@ -235,7 +235,7 @@ def _labels(frame: pl.DataFrame, name: str, *, missing: bool) -> pl.Series:
             fix="code states as whole numbers or text",
         )
     if column.null_count() and not missing:
-        _, where = rows_where(frame, column.is_null())
+        _, where = rows_where(frame, pl.col(name).is_null())
         raise MissingValueError(
             f"State {name!r} is missing", where=where,
             fix="drop these rows yourself, or say what a missing state may be: "
@@ -286,7 +286,7 @@ def _schemes(frame: pl.DataFrame, scheme: str | None, *, observed_exactly: bool)
     column = frame[scheme].cast(pl.String)
     odd = ~column.is_in(list(SCHEMES)).fill_null(value=False)
     if odd.any():
-        _, where = rows_where(frame, odd)
+        _, where = rows_where(odd.to_frame("odd"), pl.col("odd"))
         raise UnknownCodeError(
             f"Column {scheme!r} holds something else than {', '.join(map(repr, SCHEMES))}",
             where=where,
@@ -364,8 +364,9 @@ def _patterns(
         .cast(pl.Int64)
         .to_numpy()
     )  # fmt: skip
-    counts = np.bincount(pattern, minlength=patterns.height)
-    return pattern, patterns, counts, np.bincount(pattern, weight, minlength=patterns.height)
+    counts = np.bincount(pattern, minlength=patterns.height).astype(np.int64)
+    total = np.asarray(np.bincount(pattern, weight, minlength=patterns.height), dtype=np.float64)
+    return pattern, patterns, counts, total
 
 
 def _require_covariates(rows: pl.DataFrame, variables: tuple[str, ...], start: Ints) -> None:

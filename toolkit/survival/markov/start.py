@@ -63,8 +63,7 @@ def starting_point(records: Records, layout: Layout, start: Any) -> Floats:
     theta[layout.base] = np.log(crude[structure.origin, structure.target])
     if structure.true is not None:
         many = np.bincount(structure.true, minlength=structure.n_state)[structure.true]
-        share = _MISTAKEN / many
-        theta[layout.mistake] = np.log(share / (1 - _MISTAKEN))
+        theta[layout.mistake] = np.log(_MISTAKEN / many / (1 - _MISTAKEN))
     if len(layout.opening):
         first = np.flatnonzero(np.append(True, records.person[1:] != records.person[:-1]))
         seen = np.bincount(records.observed[first], minlength=structure.n_state)

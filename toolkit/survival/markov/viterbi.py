@@ -58,8 +58,7 @@ def trace(chain: MarkovChain) -> tuple[Ints, Floats]:
     for chains in chain.problem.paths.blocks:
         p = np.zeros((len(chains.pair_u), *q.shape[1:]))
         if np.isin(chains.scheme, (SNAPSHOT, ARRIVAL)).any():
-            kernels.exponentials(
-                np.arange(len(p)), q, chains.pair_generator, chains.pair_u, p)
+            kernels.exponentials(np.arange(len(p)), q, chains.pair_generator, chains.pair_u, p)
         n_chain = len(chains.n)
         path = np.zeros(len(chains.u) + n_chain, dtype=np.int64)
         chance = np.zeros((len(path), structure.n_state))
