@@ -142,13 +142,11 @@ def marginal_survival(fit: MixedFit, way: Course) -> tuple[Floats, Floats, Float
     if fit.kind == "gamma" or fit.rho == -np.inf:
         mu = np.exp(eta) if fit.link == "cloglog" else np.log1p(np.exp(eta))
         slope = mu if fit.link == "cloglog" else way.push[:, 0]
-        total = np.cumsum(mu)
-        theta = fit.variance if fit.kind == "gamma" else 0.0
-        log = np.log1p(theta * total)
-        curve: Floats = fixed * np.exp(-log / theta if theta > 0 else -total)
-        gradient: Floats = -curve[:, None] * before * slope / (1 + theta * total)[:, None]
-        by_rho = curve * (log / theta - total / (1 + theta * total)) if theta > 0 else 0.0 * curve
-        return curve, gradient[:, :, None], by_rho
+        total, theta = np.cumsum(mu), fit.variance if fit.kind == "gamma" else 0.0
+        one, log = 1 + theta * total, np.log1p(theta * total)
+        left: Floats = fixed * np.exp(-log / theta if theta > 0 else -total)
+        fall = -left[:, None] * before * slope / one[:, None]
+        return left, fall[:, :, None], left * (log / theta - total / one) if theta > 0 else 0 * left
     node, weight = np.polynomial.hermite_e.hermegauss(_NODES)
     sd = np.exp(fit.rho)
     curve, by_rho = np.zeros(len(eta)), np.zeros(len(eta))
