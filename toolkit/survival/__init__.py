@@ -1,6 +1,7 @@
 """Time to event, on any frame: curves, tests and models, from counted cells."""
 
 from toolkit.survival.bands import Band
+from toolkit.survival.cause_specific import CauseSpecific, cause_specific
 from toolkit.survival.cox import CoxModel, cox
 from toolkit.survival.difference import Difference
 from toolkit.survival.discrete import (
@@ -28,6 +29,7 @@ from toolkit.survival.risk_table import RiskTable, make_risk_table
 
 __all__ = [
     "Band",
+    "CauseSpecific",
     "CoxByOrder",
     "CoxModel",
     "CumulativeIncidence",
@@ -44,6 +46,7 @@ __all__ = [
     "RevolvingDoor",
     "RiskTable",
     "StateSpace",
+    "cause_specific",
     "check_states",
     "cox",
     "cumulative_incidence",
