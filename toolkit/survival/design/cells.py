@@ -257,7 +257,7 @@ def make_design(
     )
     if weighting == "frequency" and (counts != np.rint(counts)).any():
         counts = add_up(cells.rows, cells.group, patterns.height)
-    covariates, x = learn(formula, patterns, np.rint(counts).astype(np.int64))
+    covariates, x = learn(formula, patterns, np.rint(counts).astype(np.int64), known=known)
     if layers:
         labels = patterns.select(layers)
         known_strata = labels.unique().sort(layers)

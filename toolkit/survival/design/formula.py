@@ -99,7 +99,11 @@ def variables_of(formula: str, known: Sequence[str]) -> tuple[str, ...]:
 
 
 def learn(
-    formula: str, frame: pl.DataFrame, counts: Ints | None = None
+    formula: str,
+    frame: pl.DataFrame,
+    counts: Ints | None = None,
+    *,
+    known: Sequence[str] | None = None,
 ) -> tuple[Covariates, Floats]:
     """Fix a formula on the rows of a frame; return it with the frame's matrix.
 
@@ -111,6 +115,8 @@ def learn(
         Distinct patterns, or rows.
     counts : (rows,) array, optional
         How often each row stands in the data: what knots and centres are taken from.
+    known : sequence of str, optional
+        Columns to name when one is not there, where `frame` holds only some of the data's.
 
     Raises
     ------
@@ -138,7 +144,7 @@ def learn(
             made = spec.get_model_matrix(table.iloc[rows], context=_context())
             made = made.model_spec.get_model_matrix(table, context=_context())
     except FormulaicError as error:
-        raise _explained(formula, error, frame.columns) from error
+        raise _explained(formula, error, frame.columns if known is None else known) from error
     spec = made.model_spec
     terms = tuple(name for name in spec.column_names if name != _INTERCEPT)
     covariates = Covariates(
