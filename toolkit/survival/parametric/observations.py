@@ -101,7 +101,9 @@ def observe(
     shape, columns_of_shape = None, np.ones((len(design.x), 1))
     if ancillary is not None:
         counts = np.bincount(design.stratum[design.pattern], design.rows, design.strata.height)
-        shape, matrix = learn(ancillary, design.strata, np.rint(counts).astype(np.int64))
+        shape, matrix = learn(
+            ancillary, design.strata, np.rint(counts).astype(np.int64), known=known
+        )
         columns_of_shape = np.column_stack([columns_of_shape, matrix[design.stratum]])
     return Seen(design=design, lower=lower, shape=shape, ancillary=columns_of_shape)
 
