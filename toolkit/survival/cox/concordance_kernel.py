@@ -38,8 +38,9 @@ def count_pairs(
     it, `group`. Trees over the times of the stratum hold those of lower risk: events at their
     time; who is at risk but does not have the event, from the last time they `stays` back to the
     last one `before` their entry (-1: neither). `staying`, (T,), is the weight of all who do, and
-    `events`, (T,), the running sum of all events; `first` and `size`, (T,), the stratum's times. `trees`, (2, one
-    more than the times of a stratum), and `work`, (the largest group, 2), are room to work in.
+    `events`, (T,), the running sum of all events; `first` and `size`, (T,), the stratum's times.
+    `trees`, (2, one more than the most times of a stratum), and `work`, (size of the largest
+    group, 2), are room to work in.
     """
     happened, there, lower = trees[0], trees[1], work
     net = 0.0

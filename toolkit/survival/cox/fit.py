@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.errors import CallError, CollinearityError, check_option
+from toolkit.errors import CallError, CollinearityError, SeparationError, check_option
 from toolkit.provenance import versions
 from toolkit.survival.cox.exact import ExactLikelihood
 from toolkit.survival.cox.likelihood import TIES, PartialLikelihood, Ties
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+#: Share of one event's information below which a direction has none.
+_ONE_HUNDREDTH = 0.01
 _METHODS = {
     "efron": "Cox regression, ties by Efron",
     "breslow": "Cox regression, ties by Breslow",
@@ -181,6 +183,7 @@ def fit_design(
     loglik, information = fitted.loglik, fitted.information
     if ties == "exact":
         loglik, _, information = objective(point)
+    check_separation(null[2], information, spread, float(sets.deaths.sum()), design.terms)
     bread = inverse(information)
     vcov, units = bread, None
     if robust:
@@ -268,3 +271,35 @@ def check_information(
                     fix="leave one of them out of the formula",
                 )
         done.append(j)
+
+
+def check_separation(
+    at_zero: Floats, information: Floats, spread: Floats, events: float, terms: Sequence[str]
+) -> None:
+    """Raise `SeparationError` when the optimum lies at infinity, and Newton's method stopped short.
+
+    A column (or a combination) that foretells the events has an information that falls to nothing
+    on the way: in one direction what is left at the optimum, as a share of what there was at
+    b = 0, is less than a hundredth of what one event of the `events` tells. Of a mere strong
+    effect at least one event's worth is left.
+
+    Parameters
+    ----------
+    at_zero, information : (p, p) arrays
+    spread : (p,) array
+        Standard deviation of each column, to tell which moves the linear predictor most.
+    """
+    if not len(terms):
+        return
+    root = np.linalg.cholesky(at_zero / np.outer(spread, spread))
+    half = np.linalg.solve(root, information / np.outer(spread, spread))
+    share, direction = np.linalg.eigh(np.linalg.solve(root, half.T))
+    if share[0] * events < _ONE_HUNDREDTH:
+        moved = np.abs(np.linalg.solve(root.T, direction[:, 0]))
+        name = terms[int(np.argmax(moved))]
+        raise SeparationError(
+            f"The coefficient of {name!r} runs off to infinity: the column (with the others) "
+            "foretells who has the event first",
+            fix="merge the level with another one, or leave the column out; look at a table of "
+            "events by its values",
+        )
