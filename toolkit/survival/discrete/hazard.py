@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, check_option
+from toolkit.survival.curves import time_series
 from toolkit.survival.discrete.likelihood import LINKS, Link
 from toolkit.survival.discrete.model import MonthlyModel, as_frame, at_months, fit_model
 from toolkit.survival.discrete.predict import Newcomers, course, hazard_of
-from toolkit.survival.intervals import normal_quantile
+from toolkit.survival.intervals import ConfType, check_interval, interval, normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +60,65 @@ class DiscreteHazard(MonthlyModel):
         Columns as in `predict_survival`.
         """
         return self._hazards(self._read(new), self._months(times))
+
+    def standardise(
+        self,
+        by: str,
+        times: float | Sequence[float] | None = None,
+        *,
+        levels: Sequence[Any] | None = None,
+        difference: bool = False,
+        conf_type: ConfType = "log-log",
+    ) -> pl.DataFrame:
+        """Return the survival curves of all rows of the data, if each had the same level of `by`.
+
+        Parameters
+        ----------
+        by : str
+            A variable of the formula, or a stratum.
+        times : number or sequence of numbers, optional
+            Months; all of them by default.
+        levels : sequence, optional
+            Those found in the data by default.
+        difference : bool
+            Curves minus that of the first level (plain intervals), with the covariance between
+            them, instead of the curves.
+
+        Notes
+        -----
+        The mean of S(t) over the rows (the g-formula for a fixed `by`). Standard errors hold the
+        coefficients' part, by the delta method, and that of the covariates of those who were drawn.
+        Columns: `by, time, estimate, std_error, conf_low, conf_high`.
+        """
+        from toolkit.survival.discrete.standardise import standardise
+
+        check_interval(self.conf_level, conf_type)
+        asked = self._months(times)
+        month = np.floor(asked).astype(np.int64)
+        if month[0] < 1 or month[-1] > self.fit.months.n_month:
+            raise CallError(
+                f"Months run from 1 to {self.fit.months.n_month} here", fix="ask for those"
+            )
+        level, curve, vcov = standardise(self, by, levels, month)
+        n_time = len(month)
+        if difference:
+            take = np.kron(np.eye(len(level))[1:] - np.eye(len(level))[0], np.eye(n_time))
+            curve, vcov, level = curve[1:] - curve[0], take @ vcov @ take.T, level[1:]
+        error = np.sqrt(np.maximum(np.diag(vcov), 0))
+        value = curve.ravel()
+        if difference:
+            half = normal_quantile(self.conf_level) * error
+            low, high = value - half, value + half
+        else:
+            low, high = interval(value, error, conf_level=self.conf_level, conf_type=conf_type)
+        numbers = {"estimate": value, "std_error": error, "conf_low": low, "conf_high": high}
+        return pl.DataFrame(
+            {
+                by: level.gather(np.repeat(np.arange(len(level)), n_time)),
+                "time": time_series(np.tile(asked, len(level))),
+                **{name: pl.Series(x).fill_nan(None) for name, x in numbers.items()},
+            }
+        )
 
     def _hazards(self, newcomers: Newcomers, asked: Floats) -> pl.DataFrame:
         z = normal_quantile(self.conf_level)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import check_option
+from toolkit.errors import CallError, check_option
 from toolkit.survival.discrete.hazard import DiscreteHazard
 from toolkit.survival.discrete.mixed_fit import MixedFit, fit_mixed
 from toolkit.survival.discrete.model import as_frame, at_months
@@ -132,6 +132,14 @@ class MixedHazard(DiscreteHazard):
             parts.append(as_frame(row, newcomers.labels, asked, value, error, low, high))
         return pl.concat(parts)
 
+    def standardise(self, *args: Any, **options: Any) -> pl.DataFrame:
+        """Is not there with heterogeneity."""
+        del args, options
+        raise CallError(
+            "Standardised curves with heterogeneity are not there",
+            fix="average predict_survival() over the rows yourself",
+        )
+
 
 def marginal_survival(fit: MixedFit, way: Course) -> tuple[Floats, Floats, Floats]:
     """Return S, (M,), its gradient in η, (M, M, 1), and in ρ, (M,)."""
@@ -143,10 +151,11 @@ def marginal_survival(fit: MixedFit, way: Course) -> tuple[Floats, Floats, Float
         mu = np.exp(eta) if fit.link == "cloglog" else np.log1p(np.exp(eta))
         slope = mu if fit.link == "cloglog" else way.push[:, 0]
         total, theta = np.cumsum(mu), fit.variance if fit.kind == "gamma" else 0.0
-        one, log = 1 + theta * total, np.log1p(theta * total)
-        left: Floats = fixed * np.exp(-log / theta if theta > 0 else -total)
+        one = 1 + theta * total
+        lasted: Floats = np.log1p(theta * total) / theta if theta > 0 else total
+        left: Floats = np.asarray(fixed * np.exp(-lasted))
         fall = -left[:, None] * before * slope / one[:, None]
-        return left, fall[:, :, None], left * (log / theta - total / one) if theta > 0 else 0 * left
+        return left, fall[:, :, None], left * (lasted - total / one)
     node, weight = np.polynomial.hermite_e.hermegauss(_NODES)
     sd = np.exp(fit.rho)
     curve, by_rho = np.zeros(len(eta)), np.zeros(len(eta))

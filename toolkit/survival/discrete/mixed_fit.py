@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Nodes of the quadrature: the optimum is looked at again with the next number, and climbed to
 #: anew with it where the log-likelihood differs by more than the last number (per unit of it).
-NODES, _INEXACT = (25, 51, 101, 201), 1e-9
+NODES, _INEXACT = (25, 51, 101, 201), 1e-11
 _MOST_PARAMETERS = 1_500
 #: Variances to start from, and the least that is told from 0.
 _STARTS, _LEAST, _NEXT_TO_ZERO = (0.1, 0.5, 1.5), 1e-5, 1e-7
