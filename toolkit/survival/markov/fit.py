@@ -92,7 +92,7 @@ def fit_chain(problem: Problem, start: Floats, spread: Floats) -> Fit:
         gone = free & _fallen(problem, theta, start, near)
         if not gone.any():
             break
-        said += _hold(problem, gone, free)
+        said += _hold(problem, gone)
         theta[gone] = start[gone] + _HELD
         effects = _idle_effects(problem, free)
         free &= ~gone & ~effects
@@ -134,11 +134,15 @@ def _approach(
 ) -> tuple[Floats, Floats, int]:
     """Climb by the outer products of scores; return where, and the information there, (p,)."""
     place = theta.copy()
+    logs = np.flatnonzero(_logarithms(problem))
 
     def objective(point: Floats) -> tuple[float, Floats, Floats]:
         there = place.copy()
         there[free] = point
         value, slope, information = scoring(problem, there)
+        # on its way to minus infinity a logarithm has curvature equal to its slope, of which outer
+        # products of scores know nothing; at the top there is no slope and nothing is added
+        information[logs, logs] += np.maximum(0.0, -slope[logs])
         return value, slope[free], information[np.ix_(free, free)]
 
     names = [name for name, use in zip(problem.layout.names, free, strict=True) if use]
@@ -184,14 +188,17 @@ def _require_informed(problem: Problem, information: Floats, free: Bools) -> Non
     )
 
 
+def _logarithms(problem: Problem) -> Bools:
+    """Tell which parameters are logarithms of intensities, errors or first states."""
+    return np.array([kind in {BASELINE, MISTAKE, OPENING} for kind in problem.layout.kind])
+
+
 def _fallen(problem: Problem, theta: Floats, start: Floats, known: Floats) -> Bools:
-    logs = np.array([kind in {BASELINE, MISTAKE, OPENING} for kind in problem.layout.kind])
-    gone: Bools = logs & (theta < start - _FALLEN) & (known < _NOTHING)
+    gone: Bools = _logarithms(problem) & (theta < start - _FALLEN) & (known < _NOTHING)
     return gone
 
 
-def _hold(problem: Problem, gone: Bools, free: Bools) -> list[str]:
-    del free
+def _hold(problem: Problem, gone: Bools) -> list[str]:
     said = []
     for place in np.flatnonzero(gone):
         name, kind = problem.layout.names[place], problem.layout.kind[place]

@@ -134,7 +134,7 @@ class Layout:
         out = np.zeros(self.structure.n_state)
         if len(self.opening_states):
             out[self.opening_states] = np.exp(np.append(0.0, theta[self.opening]))
-        return out / max(out.sum(), 1e-300)
+        return np.asarray(out / max(out.sum(), 1e-300))
 
     def pull_back_mistakes(self, theta: Floats, change: Floats) -> Floats:
         """Return scores by the error parameters, (R, m), of changes by `emission` (R, O, S)."""
