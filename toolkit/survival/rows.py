@@ -64,7 +64,8 @@ class Source:
             if span <= _TABLE * len(number):  # counting is faster than the sort of a rank
                 there = np.zeros(span, dtype=bool)
                 there[number - low] = True
-                return (np.cumsum(there) - 1)[number - low]
+                code: Ints = (np.cumsum(there) - 1)[number - low]
+                return code
         return column.rank("dense").cast(pl.Int64).to_numpy() - 1
 
     def match_cells(

@@ -68,7 +68,7 @@ def read_histories(data: pl.DataFrame, person: str, start: str, stop: str) -> Hi
     rows = data.select(
         person=pl.col(person), start=pl.col(start), stop=pl.col(stop)
     ).with_row_index("row")
-    ordered = rows if _is_sorted(rows) else rows.sort("person", "start", "stop")
+    ordered = rows if is_sorted(rows) else rows.sort("person", "start", "stop")
     first = (ordered["person"] != ordered["person"].shift()).fill_null(value=True)
     past = ordered["stop"].shift()
     overlap = (~first & (ordered["start"] < past)).fill_null(value=False)
@@ -89,7 +89,8 @@ def read_histories(data: pl.DataFrame, person: str, start: str, stop: str) -> Hi
     )
 
 
-def _is_sorted(rows: pl.DataFrame) -> bool:
+def is_sorted(rows: pl.DataFrame) -> bool:
+    """Tell whether rows are sorted by `person` and `start`."""
     past, start = pl.col("person").shift(), pl.col("start")
     later = (pl.col("person") > past) | ((pl.col("person") == past) & (start >= start.shift()))
     return bool(rows.select(later.all()).item())

@@ -51,3 +51,25 @@ def square_changes(
                     changes[row, j, k] += new[j] * new[k] - now[j] * now[k]
             now[:] = new
     return changes
+
+
+@nb.njit(**_OPTIONS)
+def merge_sorted(
+    first: NDArray[np.bool_], start: Floats, stop: Floats, max_gap: float
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Return whether each row begins a spell of its own, and how far its person's spells reach.
+
+    Parameters
+    ----------
+    first : (N,) array
+        Whether the row is its person's first; rows are sorted by person and start.
+    start, stop : (N,) arrays
+    max_gap : float
+        A row that starts within so much of what came before goes on with it.
+    """
+    n = len(start)
+    new, until = np.zeros(n, np.bool_), np.empty(n)
+    for i in range(n):
+        new[i] = first[i] or start[i] > until[i - 1] + max_gap
+        until[i] = stop[i] if first[i] else max(stop[i], until[i - 1])
+    return new, until

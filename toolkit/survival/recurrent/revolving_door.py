@@ -28,22 +28,24 @@ from toolkit.frames import (
 from toolkit.provenance import versions
 from toolkit.result import Result
 from toolkit.survival.checks import check_time_type
-from toolkit.survival.intervals import check_interval, normal_quantile
+from toolkit.survival.intervals import check_interval
 from toolkit.survival.kaplan_meier import KaplanMeier, kaplan_meier
 from toolkit.survival.recurrent.histories import weighting_of_persons
+from toolkit.survival.recurrent.rounds import (
+    WEIGHT,
+    changes_said,
+    follow_rounds,
+    merge_spells,
+    shares_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from toolkit.survival.counts import Weighting
-
-    Floats = NDArray[np.float64]
 
 Among = Literal["all", "left"]
 AMONG = ("all", "left")
-_WEIGHT = "\0weight"
 _RESERVED = {
     "person", "n_in", "n_out", "revolving", "time", "event", "n", "n_revolving", "estimate",
     "std_error", "conf_low", "conf_high",
@@ -102,7 +104,7 @@ class RevolvingDoor(Result):
         """
         first = self.persons.filter(pl.col("time").is_not_null())
         if self.weighting is not None:
-            options |= {"weights": _WEIGHT, "weight_type": self.weighting}
+            options |= {"weights": WEIGHT, "weight_type": self.weighting}
         return kaplan_meier(first, time="time", event="event", by=list(self.by), **options)
 
 
@@ -202,13 +204,13 @@ def revolving_door(
             fix="a spell is [start, stop); leave out spells without a day",
         )  # fmt: skip
     weighting = _weighting(frame, person, weights, weight_type)
-    spells, merged = _merge(frame, person, start, stop, groups, weights, max_gap)
-    seen = spells.filter(pl.col("start") < end, pl.col("stop").is_null() | (pl.col("stop") > first))
-    persons = _follow(seen, groups, first=first, end=end, times=times)
+    spells, merged = merge_spells(frame, person, start, stop, max_gap)
+    seen = spells.between(first, end)
+    persons = follow_rounds(seen, frame, person, groups, weights, first=first, end=end, times=times)
     if among == "left":
         persons = persons.filter(pl.col("n_out") > 0)
-    zero = persons.filter(pl.col(_WEIGHT) == 0).height
-    persons = persons.filter(pl.col(_WEIGHT) > 0)
+    zero = persons.filter(pl.col(WEIGHT) == 0).height
+    persons = persons.filter(pl.col(WEIGHT) > 0)
     if not persons.height:
         raise EmptyCohortError(
             "Nobody is on benefit in the window"
@@ -229,14 +231,14 @@ def revolving_door(
         "n_merged": merged,
         "weight_type": weighting,
         "dropped": {"weight is zero": zero} if zero else {},
-        "warnings": _warnings(seen, groups),
+        "warnings": changes_said(seen, frame, groups),
         "versions": versions(),
         "wall_time": clock.perf_counter() - begin,
     }
     return RevolvingDoor(
         meta=meta,
         persons=persons,
-        table=_shares(persons, groups, weighting, conf_level),
+        table=shares_of(persons, groups, weighting, conf_level),
         by=tuple(groups),
         conf_level=conf_level,
         weighting=weighting,
@@ -275,90 +277,3 @@ def _weighting(
                 fix="a person has one weight here",
             )
     return weighting_of_persons(frame, person, weights, weight_type)
-
-
-def _merge(
-    frame: pl.DataFrame,
-    person: str,
-    start: str,
-    stop: str,
-    groups: Sequence[str],
-    weights: str | None,
-    max_gap: float,
-) -> tuple[pl.DataFrame, int]:
-    """Return spells with time off benefit between them, and how many were merged into others."""
-    w = pl.col(weights).cast(pl.Float64) if weights else pl.lit(1.0)
-    rows = frame.select(
-        *(pl.col(name).alias(f"by_{i}") for i, name in enumerate(groups)),
-        person=pl.col(person), start=pl.col(start).cast(pl.Float64),
-        stop=pl.col(stop).cast(pl.Float64).fill_null(float("inf")), weight=w,
-    ).sort("person", "start", "stop")  # fmt: skip
-    until = pl.col("stop").cum_max().shift().over("person")
-    apart = rows.with_columns(
-        new=(pl.col("start") > until + max_gap).fill_null(value=True)
-    ).with_columns(spell=pl.col("new").cum_sum())
-    made = apart.group_by("spell", maintain_order=True).agg(
-        pl.col("person", "start", "weight", "^by_.*$").first(), pl.col("stop").max()
-    )
-    running = pl.when(pl.col("stop").is_finite()).then(pl.col("stop"))
-    return made.with_columns(stop=running), rows.height - made.height
-
-
-def _follow(
-    spells: pl.DataFrame, groups: Sequence[str], *, first: float, end: float, times: int
-) -> pl.DataFrame:
-    """Count the flows of each person, and time its rounds since the first inflow."""
-    inflow = (pl.col("start") >= first) & (pl.col("start") < end)
-    outflow = (pl.col("stop") > first) & (pl.col("stop") < end)
-    came, left = pl.col("start").filter(inflow), pl.col("stop").filter(inflow & outflow)
-    persons = spells.group_by("person", maintain_order=True).agg(
-        *(pl.col(f"by_{i}").first().alias(name) for i, name in enumerate(groups)),
-        n_in=inflow.sum().cast(pl.Int64),
-        n_out=outflow.fill_null(value=False).sum().cast(pl.Int64),
-        came=came.min(),
-        rounds=left.sort().get(times - 1, null_on_oob=True),
-        weight=pl.col("weight").first(),
-    )
-    return persons.with_columns(
-        revolving=(pl.col("n_in") >= times) & (pl.col("n_out") >= times),
-        time=pl.coalesce("rounds", pl.lit(end)) - pl.col("came"),
-        event=pl.col("rounds").is_not_null(),
-    ).select(
-        "person", *groups, "n_in", "n_out", "revolving", "time", "event",
-        pl.col("weight").alias(_WEIGHT),
-    )  # fmt: skip
-
-
-def _shares(
-    persons: pl.DataFrame, groups: Sequence[str], weighting: Weighting | None, conf_level: float
-) -> pl.DataFrame:
-    """Return the share that revolves, by group, with its error and Wilson's interval."""
-    w, z = pl.col(_WEIGHT), pl.col("revolving").cast(pl.Float64)
-    v = w if weighting == "frequency" else w * w
-    sums = {"n": pl.len().cast(pl.Int64), "n_revolving": pl.col("revolving").sum().cast(pl.Int64),
-            "w": w.sum(), "wz": (w * z).sum(), "v": v.sum(), "vz": (v * z).sum()}  # fmt: skip
-    made = persons.group_by(groups).agg(**sums).sort(groups) if groups else persons.select(**sums)
-    total, p = made["w"].to_numpy(), (made["wz"] / made["w"]).to_numpy()
-    spread = made["vz"].to_numpy() * (1 - 2 * p) + made["v"].to_numpy() * p**2
-    error = np.sqrt(np.maximum(spread, 0.0)) / total
-    with np.errstate(divide="ignore", invalid="ignore"):
-        n = np.where(error > 0, p * (1 - p) / error**2, total**2 / made["v"].to_numpy())
-    q = normal_quantile(conf_level)
-    middle = (p + q**2 / (2 * n)) / (1 + q**2 / n)
-    half = q / (1 + q**2 / n) * np.sqrt(p * (1 - p) / n + q**2 / (4 * n**2))
-    return made.select(*groups, "n", "n_revolving").with_columns(
-        estimate=p,
-        std_error=error,
-        conf_low=np.maximum(middle - half, 0.0),
-        conf_high=np.minimum(middle + half, 1.0),
-    )
-
-
-def _warnings(spells: pl.DataFrame, groups: Sequence[str]) -> list[str]:
-    said = []
-    for i, name in enumerate(groups):
-        changed = spells.group_by("person").agg(n=pl.col(f"by_{i}").n_unique())["n"]
-        several = int((changed > 1).sum())
-        if several:
-            said.append(f"{several:,} persons change {name}: they count where they began")
-    return said
