@@ -219,6 +219,9 @@ def _jackknife(
                             int(history.cluster.max()) + 1)  # fmt: skip
             begin_vcov = starts.T @ starts
     vcov = spread(history, moves, moves.steps, drift, scale, 1.0, starts, begin_vcov)
+    empty = value == 0  # nobody there, whoever counts for how much: rounding would leave 1e-17
+    vcov[empty] = 0.0
+    vcov.transpose(0, 2, 1)[empty] = 0.0
     return vcov, begin_vcov
 
 
