@@ -95,7 +95,7 @@ NEW = pl.DataFrame({"x": [0.4, 3.2], "z": ["a", "c"], "layer": [0, 2], "shift": 
 def test_what_a_fit_is_asked_afterwards(options, reference, agree):
     ties, entry, weights, strata = options
     theirs = reference("cox")["after"]["|".join([ties, FLAG[entry], weights, FLAG[strata]])]
-    model = fit(FEW, ties, entry, weights, strata, False, False)  # noqa: FBT003
+    model = fit(FEW, ties, entry, weights, strata, False, False)
     label = f"{ties}; entry {FLAG[entry]}, weights {weights}, strata {FLAG[strata]}"
 
     def same(name, ours, source="residuals.coxph"):

@@ -176,6 +176,9 @@ def fit_design(
             lambda b: first.pop() if first else objective(b), start, names=design.terms,
             spread=spread, tolerance=1e-8 / (1 + abs(null[0])),
         )  # fmt: skip
+        check_separation(
+            null[2], optimum.information, spread, float(sets.deaths.sum()), design.terms
+        )
         # one step more squares what is left of the error, and costs an evaluation that is needed
         point = optimum.point + inverse(optimum.information) @ optimum.score
         steps = optimum.steps + 1
@@ -183,7 +186,6 @@ def fit_design(
     loglik, information = fitted.loglik, fitted.information
     if ties == "exact":
         loglik, _, information = objective(point)
-    check_separation(null[2], information, spread, float(sets.deaths.sum()), design.terms)
     bread = inverse(information)
     vcov, units = bread, None
     if robust:
