@@ -90,6 +90,24 @@ class Regression(Result):
         }
 
 
+def wald_test(estimate: Floats, vcov: Floats) -> tuple[float | None, float | None]:
+    """Return χ² that all of `estimate` is 0, and its p-value.
+
+    None where there is nothing to test, or the variance is singular: a robust one of fewer clusters
+    than coefficients.
+    """
+    from scipy.special import chdtrc
+
+    scale = np.sqrt(np.diag(vcov))
+    if not len(estimate) or not (scale > 0).all():
+        return None, None
+    values, vectors = np.linalg.eigh(vcov / np.outer(scale, scale))
+    if values[0] <= 1e-10 * values[-1]:
+        return None, None
+    statistic = float(np.sum((vectors.T @ (estimate / scale)) ** 2 / values))
+    return statistic, float(chdtrc(len(estimate), statistic))
+
+
 def coefficient_table(
     terms: Sequence[str],
     estimate: Floats,

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def add_up(values: Floats, place: Ints, length: int) -> Floats:
     """Return the sum of the `values`, (C,) or (C, K), that share a place 0 … length - 1."""
     if values.ndim == 2:
-        return np.column_stack([add_up(column, place, length) for column in values.T])
+        sums = np.empty((length, values.shape[1]))
+        for k, column in enumerate(values.T):
+            sums[:, k] = add_up(column, place, length)
+        return sums
     return np.bincount(place, weights=values, minlength=length).astype(np.float64)
 
 
