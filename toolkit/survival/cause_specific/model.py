@@ -17,6 +17,7 @@ from toolkit.survival.cox.hazard import observed_until
 from toolkit.survival.curves import check_times
 from toolkit.survival.incidence_curves import IncidenceCurves
 from toolkit.survival.intervals import check_interval
+from toolkit.survival.regression import wald_test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,10 +86,8 @@ class CauseSpecific(Result):
 
     def glance(self) -> pl.DataFrame:
         """Return one row: counts, likelihood over all causes, and Wald's test of all terms."""
-        from scipy.special import chdtrc
-
         b = self.coefficients
-        wald = float(b @ np.linalg.solve(self.vcov, b)) if len(b) else 0.0
+        wald, p_value = wald_test(b, self.vcov)
         return pl.DataFrame(
             {
                 "n": [self.meta["n"]],
@@ -97,8 +96,8 @@ class CauseSpecific(Result):
                 "df": [len(b)],
                 "loglik_null": [sum(model.loglik_null for model in self.models)],
                 "loglik": [sum(model.loglik for model in self.models)],
-                "statistic": [wald],
-                "p_value": [float(chdtrc(len(b), wald)) if len(b) else None],
+                "statistic": pl.Series([wald], dtype=pl.Float64),
+                "p_value": pl.Series([p_value], dtype=pl.Float64),
                 "conf_level": [self.conf_level],
             }
         )
@@ -122,13 +121,13 @@ class CauseSpecific(Result):
         ``all terms``, is the joint test. With equal effects the causes have different baselines
         only, and a term changes when people leave, not where to.
 
+        Null where the robust variance has fewer clusters than there are coefficients to test.
+
         Raises
         ------
         toolkit.errors.CallError
             When there is one cause.
         """
-        from scipy.special import chdtrc
-
         n_cause, p = len(self.causes), len(self.terms)
         if n_cause < 2:
             raise CallError("There is one cause, so its effects have nothing to equal",
@@ -142,9 +141,10 @@ class CauseSpecific(Result):
             for row, (k, j) in enumerate((k, j) for k in range(1, n_cause) for j in columns):
                 change[row, k * p + j], change[row, j] = 1.0, -1.0
             delta = change @ b.ravel()
-            statistic = float(delta @ np.linalg.solve(change @ self.vcov @ change.T, delta))
-            rows.append((name, statistic, len(delta), float(chdtrc(len(delta), statistic))))
-        return pl.DataFrame(rows, schema=["term", "statistic", "df", "p_value"], orient="row")
+            statistic, p_value = wald_test(delta, change @ self.vcov @ change.T)
+            rows.append((name, statistic, len(delta), p_value))
+        schema = {"term": pl.String, "statistic": pl.Float64, "df": pl.Int64, "p_value": pl.Float64}
+        return pl.DataFrame(rows, schema=schema, orient="row")
 
     def predict_incidence(
         self,

@@ -12,13 +12,13 @@ import polars as pl
 from toolkit.errors import EmptyCohortError, check_option, unknown_option
 from toolkit.frames import as_columns
 from toolkit.provenance import versions
-from toolkit.survival.cox.fit import check_information
+from toolkit.survival.cox.fit import check_information, check_separation
 from toolkit.survival.design import make_design
 from toolkit.survival.fine_gray.influence import Parts, censoring_residuals, score_residuals
 from toolkit.survival.fine_gray.jumps import CENSORINGS, CensoringType, find_jumps
 from toolkit.survival.fine_gray.likelihood import TIES, TiesType, derivatives, evaluate
 from toolkit.survival.fine_gray.model import FineGrayModel
-from toolkit.survival.fine_gray.risk_sets import RiskSets, lay_out
+from toolkit.survival.fine_gray.risk_sets import lay_out
 from toolkit.survival.intervals import check_interval
 from toolkit.survival.regression import inverse, maximise
 from toolkit.survival.segments import add_up
@@ -154,10 +154,44 @@ def fine_gray(
     of_censoring, _ = _number(design.patterns, groups)
     design = replace(design, stratum=stratum, strata=known)
     number = _cause_number(design, cause, event)
-    n_pattern = add_up(design.n, design.pattern, len(design.x))
+    model = fit_design(
+        design, number, of_censoring, ties=ties, censoring=censoring, robust=robust,
+        variance=variance, cluster=cluster, conf_level=conf_level,
+    )  # fmt: skip
+    facts = {
+        "estimand": f"subdistribution hazard ratios of {event} = {cause}",
+        "definition": f"{formula}; ties: {ties}; censoring: {censoring}",
+        "censoring_by": groups,
+        "wall_time": clock.perf_counter() - begin,
+    }
+    return replace(model, meta=dict(model.meta) | facts)
+
+
+def fit_design(
+    design: Design,
+    number: int,
+    of_censoring: Ints,
+    *,
+    ties: TiesType = "efron",
+    censoring: CensoringType = "after-events",
+    robust: bool = True,
+    variance: VarianceType = "jackknife",
+    cluster: str | None = None,
+    conf_level: float = 0.95,
+) -> FineGrayModel:
+    """Fit the model to a design of competing causes; the options are those of `fine_gray`.
+
+    Parameters
+    ----------
+    number : int
+        Of the cause, 1 … K.
+    of_censoring : (P,) array
+        Censoring group of each pattern.
+    """
     group = of_censoring[design.pattern]
     jumps = find_jumps(design, group, censoring)
     sets = lay_out(design, number, jumps, group)
+    n_pattern = add_up(design.n, design.pattern, len(design.x))
     means = n_pattern @ design.x / n_pattern.sum()
     x = design.x - means
     spread = np.sqrt(n_pattern @ x**2 / n_pattern.sum())
@@ -166,11 +200,15 @@ def fine_gray(
         at = evaluate(sets, x, design.offset, beta, ties)
         return (at.loglik, *derivatives(sets, x, at))
 
-    null = objective(np.zeros(x.shape[1]))
-    check_information(null[2], spread, sets.n_event.sum(), design)
-    top = maximise(objective, np.zeros(x.shape[1]), names=design.terms, spread=spread)
-    # one step more squares what is left of the error
-    beta = top.point + top.inverse @ top.score
+    start = np.zeros(x.shape[1])
+    null = objective(start)
+    check_information(null[2], spread, sets.n_event.sum(), design, means)
+    beta = start
+    if len(start):
+        top = maximise(objective, start, names=design.terms, spread=spread)
+        check_separation(null[2], top.information, spread, float(sets.units.sum()), design.terms)
+        # one step more squares what is left of the error
+        beta = top.point + top.inverse @ top.score
     at = evaluate(sets, x, design.offset, beta, ties)
     bread = inverse(derivatives(sets, x, at)[1])
     parts = Parts(
@@ -182,21 +220,15 @@ def fine_gray(
     if exact is not None:
         moved += censoring_residuals(parts, exact=exact)
     influence = moved @ bread
-    n_cluster = None
-    vcov = bread
-    if robust:
-        vcov, n_cluster = design.meat(influence, cluster)
-    meta = _describe(design, sets, number) | {
-        "estimand": f"subdistribution hazard ratios of {event} = {cause}",
+    vcov, n_cluster = design.meat(influence, cluster) if robust else (bread, 0)
+    meta = _describe(design, number) | {
         "method": "Fine and Gray",
         "ties": ties,
         "censoring": censoring,
-        "censoring_by": groups,
         "variance": f"{variance}, robust" if robust else "inverse information",
         "n_cluster": n_cluster if cluster is not None else None,
         "warnings": [],
         "versions": versions(),
-        "wall_time": clock.perf_counter() - begin,
     }
     return FineGrayModel(
         meta=meta,
@@ -209,7 +241,7 @@ def fine_gray(
         loglik_null=null[0],
         conf_level=conf_level,
         design=design,
-        cause=cause,
+        cause=design.causes[number - 1],
         means=means,
         exact=exact,
         cluster=cluster,
@@ -242,12 +274,11 @@ def _cause_number(design: Design, cause: Any, event: str) -> int:
     return known.index(cause) + 1
 
 
-def _describe(design: Design, sets: RiskSets, number: int) -> dict[str, Any]:
+def _describe(design: Design, number: int) -> dict[str, Any]:
     def count(which: NDArray[np.bool_]) -> float | int:
         total = float(design.n[which].sum())
         return total if design.sampling else round(total)
 
-    del sets
     own = design.event == number
     return design.describe() | {
         "n_event": count(own),

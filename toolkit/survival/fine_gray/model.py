@@ -16,7 +16,7 @@ from toolkit.survival.fine_gray.influence import martingale_residuals, score_res
 from toolkit.survival.fine_gray.predict import cumulative_hazard, hazard_errors
 from toolkit.survival.incidence_curves import IncidenceCurves
 from toolkit.survival.intervals import check_interval
-from toolkit.survival.regression import Regression
+from toolkit.survival.regression import Regression, wald_test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,10 +62,7 @@ class FineGrayModel(Regression):
 
         The likelihood is a pseudo-likelihood: `statistic` is Wald's, with the variance in use.
         """
-        from scipy.special import chdtrc
-
-        b, df = self.coefficients, len(self.terms)
-        wald = float(b @ np.linalg.solve(self.vcov, b)) if df else 0.0
+        wald, p_value = wald_test(self.coefficients, self.vcov)
         fit = self._fit_columns()
         for name in ("aic", "bic"):  # of a pseudo-likelihood they mean nothing
             fit.pop(name)
@@ -73,7 +70,7 @@ class FineGrayModel(Regression):
             fit
             | {
                 "statistic": wald,
-                "p_value": float(chdtrc(df, wald)) if df else None,
+                "p_value": p_value,
                 "n_competing": self.meta["n_competing"],
                 "n_censor": self.meta["n_censor"],
                 "ties": self.meta["ties"],
