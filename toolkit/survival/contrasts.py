@@ -114,8 +114,9 @@ def _contrast(a: Floats, b: Floats, scale: str) -> tuple[Floats, tuple[Floats, F
         else:
             estimate = np.log(b / (1 - b)) - np.log(a / (1 - a))
             slopes = -1 / (a * (1 - a)), 1 / (b * (1 - b))
-    estimate = np.where(np.isfinite(estimate), estimate, np.nan)
-    return estimate, slopes
+    real = np.isfinite(estimate)
+    first, second = (np.where(real, slope, np.nan) for slope in slopes)
+    return np.where(real, estimate, np.nan), (first, second)
 
 
 def _moved_at(
