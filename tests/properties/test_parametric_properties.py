@@ -273,3 +273,47 @@ def test_quantiles_are_where_the_curve_gets(model):
         for i, t in enumerate(times):
             at = found.predict_survival(new[i], t)["estimate"][0]
             assert at == pytest.approx(1 - p, abs=1e-9)
+
+
+def test_standardised_curves_are_means_and_their_errors_count_everything():
+    frame = spells(n=24)
+    options = {"time": "time", "event": "event", "entry": "entry", "weights": "part"}
+    age = pl.col("age")
+
+    def numbers(part):
+        model = parametric("age + sex", frame.with_columns(part=part), **options,
+                           weight_type="sampling", distribution="exponential")  # fmt: skip
+        curves = model.standardise("sex", [2, 9], difference=True)
+        area = model.standardise("sex", horizon=9)
+        return model, curves, area, np.array([*curves["estimate"], *area["estimate"]])
+
+    part = frame["part"].to_numpy()
+    model, curves, area, found = numbers(part)
+    everyone = [frame.with_columns(sex=pl.lit(sex)) for sex in "fm"]
+    survival = [
+        np.average(model.predict_survival(data, 9)["estimate"], weights=part) for data in everyone
+    ]
+    assert curves["estimate"][1] == pytest.approx(survival[1] - survival[0], abs=1e-12)
+    means = [np.average(model.rmst(data, 9)["estimate"], weights=part) for data in everyone]
+    assert area["estimate"].to_list() == pytest.approx(means, abs=1e-12)
+    assert area["sex"].to_list() == ["f", "m"]
+    moved = []
+    for row in range(frame.height):
+        ends = []
+        for sign in (1e-4, -1e-4):
+            other = part.copy()
+            other[row] += sign
+            ends.append(numbers(other)[3])
+        moved.append((ends[0] - ends[1]) / 2e-4 * part[row])
+    error = np.sqrt((np.array(moved) ** 2).sum(axis=0))
+    assert [*curves["std_error"], *area["std_error"]] == pytest.approx(error, rel=1e-5)
+    # without weights: the drawn covariates beside the coefficients
+    plain = fit(frame, "exponential", "exact")
+    found = plain.standardise("sex", [9], levels=["m"])
+    each = plain.predict_survival(everyone[1], 9)["estimate"].to_numpy()
+    drawn = ((each - each.mean()) ** 2).sum() / frame.height**2
+    slope = np.mean([-np.log(s) * s * np.array([1.0, a, 1.0])
+                     for s, a in zip(each, frame.select(age).to_series(), strict=True)],
+                    axis=0)  # fmt: skip
+    wanted = np.sqrt(drawn + slope @ plain.vcov @ slope)
+    assert found["std_error"].item() == pytest.approx(wanted, rel=1e-9)

@@ -10,7 +10,7 @@ import polars as pl
 
 from toolkit.survival.parametric import parametric
 
-REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "60"))
+REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "40"))
 SIZE = 400
 EFFECT, SHAPE = -0.6, 1.3
 

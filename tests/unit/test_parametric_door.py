@@ -182,6 +182,12 @@ def test_new_data_are_checked():
         model.rmst(new, 0)
     assert model.predict_hazard(new, [0, 1])["estimate"][0] is None
     assert model.predict_survival(new.clear(), 3).height == 0
+    with pytest.raises(errors.CallError):
+        model.standardise("age", 3)
+    with pytest.raises(errors.CallError):
+        model.standardise("sex")
+    with pytest.raises(errors.UnknownOptionError):
+        model.standardise("sex", 3, levels=["x"])
     known = parametric("1", GOOD.with_columns(known=0.1), **EXACT, offset="known")
     with pytest.raises(errors.UnknownColumnError):
         known.predict_survival(new, 3)

@@ -240,7 +240,7 @@ def parametric(
         metric=metric,
         fitted=fitted,
         shape=seen.shape,
-        offset=offset,
+        cluster=cluster,
         frailty_variance=variance,
         loglik_plain=top.plain,
         observed=observed,

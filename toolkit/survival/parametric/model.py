@@ -11,10 +11,11 @@ import polars as pl
 from toolkit.errors import CallError, HorizonError
 from toolkit.frames import require_columns, require_no_nulls, require_numeric, to_frame
 from toolkit.survival.curves import check_times, time_series
-from toolkit.survival.intervals import interval, normal_quantile
+from toolkit.survival.intervals import ConfType, check_interval, interval, normal_quantile
 from toolkit.survival.parametric import predict
 from toolkit.survival.parametric.likelihood import Observed, scores
 from toolkit.survival.parametric.predict import Fitted, Subjects
+from toolkit.survival.parametric.tables import log_table, number_table
 from toolkit.survival.regression import Regression
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ class ParametricModel(Regression):
         The model as numbers.
     shape : Covariates or None
         The ancillary formula.
-    offset : str or None
     frailty_variance : float or None
         Of the gamma heterogeneity: None where not asked for, 0 where none was found.
+    cluster : str or None
+        Column whose rows may depend on each other.
     loglik_plain : float
         Log-likelihood without heterogeneity.
     observed : Observed
@@ -54,8 +56,8 @@ class ParametricModel(Regression):
     metric: Metric
     fitted: Fitted = field(repr=False)
     shape: Covariates | None = field(repr=False)
-    offset: str | None
     frailty_variance: float | None
+    cluster: str | None
     loglik_plain: float
     observed: Observed = field(repr=False)
 
@@ -92,10 +94,20 @@ class ParametricModel(Regression):
 
         To first order; the robust variance is the sum of its outer squares (by cluster).
         """
+        rows = self.design.to_rows(self.cell_influence())
+        return rows * self.design.row_weights()[:, None]
+
+    def cell_influence(self) -> Floats:
+        """Return the influence of one unit of weight in each cell, (C, m)."""
         fitted = self.fitted
         moved = scores(self.observed, fitted.baseline, fitted.parameters, frailty=fitted.frailty)
-        rows = self.design.to_rows(moved @ self.vcov_model)
-        return rows * self.design.row_weights()[:, None]
+        return moved @ self.vcov_model
+
+    @property
+    def variables(self) -> list[str]:
+        """Columns that the formulas name."""
+        shape = () if self.shape is None else self.shape.variables
+        return list(dict.fromkeys([*self.design.covariates.variables, *shape]))
 
     def baseline(self, times: float | Sequence[float] | None = None) -> pl.DataFrame:
         """Return hazard, cumulative hazard and survival with every covariate (and offset) at 0.
@@ -125,8 +137,10 @@ class ParametricModel(Regression):
             }
         )
 
-    def predict_survival(self, new: Any, times: float | Sequence[float]) -> pl.DataFrame:
-        """Return S(t) for every row of `new` at every time, with intervals (log-log scale).
+    def predict_survival(
+        self, new: Any, times: float | Sequence[float], *, conf_type: ConfType = "log-log"
+    ) -> pl.DataFrame:
+        """Return S(t) for every row of `new` at every time, with intervals as `kaplan_meier` has.
 
         With heterogeneity: the share of the population with these covariates that is still there.
 
@@ -142,15 +156,16 @@ class ParametricModel(Regression):
             `row` (of `new`, from 0), the formula's columns, `time, estimate, std_error, conf_low,
             conf_high`.
         """
+        check_interval(self.conf_level, conf_type)
         asked = check_times(times)
-        frame, subjects = self._subjects(new)
+        frame, subjects = self._read(new)
         estimate, error = predict.survival(self.fitted, subjects, asked.astype(np.float64))
         low, high = interval(
-            estimate.ravel(), error.ravel(), conf_level=self.conf_level, conf_type="log-log"
+            estimate.ravel(), error.ravel(), conf_level=self.conf_level, conf_type=conf_type
         )
         sure = error.ravel() == 0  # at time 0
         bounds = (np.where(sure, estimate.ravel(), bound) for bound in (low, high))
-        return self._table(frame, "time", time_series(asked), estimate, error, *bounds)
+        return number_table(frame, "time", time_series(asked), estimate, error, *bounds)
 
     def predict_hazard(self, new: Any, times: float | Sequence[float]) -> pl.DataFrame:
         """Return h(t) for every row of `new` at every time, with intervals (log scale).
@@ -159,11 +174,11 @@ class ParametricModel(Regression):
         time 0 for a shape below 1. Columns as in `predict_survival`.
         """
         asked = check_times(times)
-        frame, subjects = self._subjects(new)
+        frame, subjects = self._read(new)
         log_hazard, error = predict.log_hazards(self.fitted, subjects, asked.astype(np.float64))
         if self.distribution not in {"exponential", "piecewise"}:
             log_hazard[:, asked == 0] = np.nan
-        return self._on_log_scale(frame, "time", time_series(asked), log_hazard, error)
+        return log_table(frame, "time", time_series(asked), log_hazard, error, self.conf_level)
 
     def predict_quantile(
         self, new: Any, probability: float | Sequence[float] = 0.5
@@ -178,53 +193,90 @@ class ParametricModel(Regression):
             raise CallError(
                 f"probability={probability!r} is not between 0 and 1", fix="0.5 is the median"
             )
-        frame, subjects = self._subjects(new)
+        frame, subjects = self._read(new)
         log_time, error = predict.log_quantiles(self.fitted, subjects, asked)
-        return self._on_log_scale(frame, "probability", pl.Series(asked), log_time, error)
+        return log_table(frame, "probability", pl.Series(asked), log_time, error, self.conf_level)
 
     def rmst(self, new: Any, horizon: float) -> pl.DataFrame:
         """Return the mean time up to `horizon` for every row of `new`: the area under S.
 
         Columns as in `predict_survival`; the interval is estimate ± z standard errors.
         """
-        if not np.isfinite(horizon) or horizon <= 0:
-            raise HorizonError(f"horizon={horizon!r} is not a time above 0", fix="horizon=24")
-        frame, subjects = self._subjects(new)
+        _check_horizon(horizon)
+        frame, subjects = self._read(new)
         estimate, moved = predict.area(self.fitted, subjects, float(horizon))
         error = self.fitted.error(moved)
         half = normal_quantile(self.conf_level) * error
         at = time_series(np.array([horizon]))
-        return self._table(frame, "time", at, estimate, error, estimate - half, estimate + half)
+        return number_table(frame, "time", at, estimate, error, estimate - half, estimate + half)
+
+    def standardise(
+        self,
+        by: str,
+        times: float | Sequence[float] | None = None,
+        *,
+        horizon: float | None = None,
+        levels: Sequence[Any] | None = None,
+        difference: bool = False,
+        conf_type: ConfType = "log-log",
+    ) -> pl.DataFrame:
+        """Return the survival curves of all rows of the data, if each had the same level of `by`.
+
+        Parameters
+        ----------
+        by : str
+            A variable of the formula.
+        times : float or sequence of float, optional
+            Of the curves.
+        horizon : float, optional
+            Instead of `times`: the mean time up to the horizon (plain intervals).
+        levels : sequence, optional
+            Those found in the data by default.
+        difference : bool
+            Minus that of the first level (plain intervals), instead of the levels themselves.
+        conf_type : {"log-log", "log", "plain"}
+
+        Returns
+        -------
+        DataFrame
+            `by, time, estimate, std_error, conf_low, conf_high`.
+
+        Notes
+        -----
+        The mean of S(t) over the rows, weighted (the g-formula for a fixed `by`). Standard errors
+        hold that of the coefficients and that of the covariates of those who were drawn.
+        """
+        from toolkit.survival.parametric.standardise import standardised_table
+
+        check_interval(self.conf_level, conf_type)
+        if (times is None) == (horizon is None):
+            raise CallError("Give either times= or horizon=", fix="times=[6, 12], or horizon=24")
+        if horizon is not None:
+            _check_horizon(horizon)
+        return standardised_table(
+            self, by, times, horizon, levels, difference=difference, conf_type=conf_type
+        )
 
     def plot(self, ax: Axes | None = None, *, new: Any = None, **options: Any) -> Axes:
         """Draw survival curves with their bands: of the rows of `new`, else at the mean covariates.
 
         `options` go to `Axes.plot`.
         """
-        import matplotlib.pyplot as plt
+        from toolkit.survival.parametric.plot import plot_curves
 
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
-        times = self._grid()
         if new is None:
             frame, subjects = pl.DataFrame({"": [0]}), self._middle()
         else:
-            frame, subjects = self._subjects(new)
-        estimate, error = predict.survival(self.fitted, subjects, times)
-        for i, (curve, spread) in enumerate(zip(estimate, error, strict=True)):
-            label = ", ".join(str(frame[name][i]) for name in frame.columns if name)
-            (line,) = ax.plot(times, curve, label=label, **options)
-            low, high = interval(curve, spread, conf_level=self.conf_level, conf_type="log-log")
-            ax.fill_between(times, low, high, alpha=0.15, color=line.get_color(), lw=0)
-            if label:
-                ax.annotate(
-                    label, (times[-1], curve[-1]), xytext=(4, 0), textcoords="offset points",
-                    color=line.get_color(), va="center",
-                )  # fmt: skip
-        ax.set(xlabel="Time", ylabel="Survival", xlim=(0, None), ylim=(0, 1))
-        ax.grid(axis="y", alpha=0.3)
-        ax.spines[["top", "right"]].set_visible(False)
-        return ax
+            frame, subjects = self._read(new)
+        times = self._grid()
+        curves, error = predict.survival(self.fitted, subjects, times)
+        labels = [
+            ", ".join(str(frame[name][i]) for name in frame.columns if name)
+            for i in range(len(curves))
+        ]
+        return plot_curves(
+            times, curves, error, labels, conf_level=self.conf_level, ax=ax, **options
+        )
 
     def _grid(self) -> Floats:
         return np.linspace(0.0, float(self.design.time.max()), 101)
@@ -246,52 +298,32 @@ class ParametricModel(Regression):
             ancillary=(weight @ seen.ancillary)[None],
         )  # fmt: skip
 
-    def _subjects(self, new: Any) -> tuple[pl.DataFrame, Subjects]:
-        """Return the formula's columns of `new`, and the matrices they make."""
-        frame = to_frame(new)
+    def subjects(self, frame: pl.DataFrame) -> Subjects:
+        """Return the matrices that a frame with the formulas' columns makes."""
         x = self.design.covariates.matrix(frame, where="the new data")
         ones = np.ones((frame.height, 1))
         ancillary = ones
-        names = list(self.design.covariates.variables)
         if self.shape is not None:
             more = self.shape.matrix(frame, where="the new data")
             ancillary = np.hstack([ones, more])
-            names += [name for name in self.shape.variables if name not in names]
         offset = np.zeros(frame.height)
-        if self.offset is not None:
-            require_columns(frame, self.offset, where="the new data")
-            require_numeric(frame, self.offset)
-            require_no_nulls(frame, self.offset)
-            offset = frame[self.offset].cast(pl.Float64).to_numpy()
+        name = self.design.offset_name
+        if name is not None:
+            require_columns(frame, name, where="the new data")
+            require_numeric(frame, name)
+            require_no_nulls(frame, name)
+            offset = frame[name].cast(pl.Float64).to_numpy()
         if self.fitted.baseline.intercept:
             x = np.hstack([ones, x])
-        return frame.select(names), Subjects(x=x, offset=offset, ancillary=ancillary)
+        return Subjects(x=x, offset=offset, ancillary=ancillary)
 
-    def _on_log_scale(
-        self, frame: pl.DataFrame, name: str, at: pl.Series, log: Floats, error: Floats
-    ) -> pl.DataFrame:
-        log = np.where(np.isfinite(log), log, np.nan)
-        half = normal_quantile(self.conf_level) * error
-        estimate = np.exp(log)
-        return self._table(
-            frame, name, at, estimate, estimate * error, np.exp(log - half), np.exp(log + half)
-        )
+    def _read(self, new: Any) -> tuple[pl.DataFrame, Subjects]:
+        """Return the formulas' columns of `new`, and the matrices they make."""
+        frame = to_frame(new)
+        subjects = self.subjects(frame)
+        return frame.select(self.variables), subjects
 
-    @staticmethod
-    def _table(
-        frame: pl.DataFrame, name: str, at: pl.Series, estimate: Floats, error: Floats,
-        low: Floats, high: Floats,
-    ) -> pl.DataFrame:  # fmt: skip
-        """Return a row per row of the new data and time."""
-        n_rows, n = estimate.size // len(at), len(at)
-        row = pl.Series("row", np.repeat(np.arange(n_rows), n))
-        own = frame.select(pl.exclude(name, "row"))
-        numbers = {"estimate": estimate, "std_error": error, "conf_low": low, "conf_high": high}
-        return pl.DataFrame(
-            {
-                "row": row,
-                **{column: own[column].gather(row) for column in own.columns},
-                name: pl.concat([at] * n_rows) if n_rows else at.clear(),
-                **{key: pl.Series(x.ravel()).fill_nan(None) for key, x in numbers.items()},
-            }
-        )
+
+def _check_horizon(horizon: float) -> None:
+    if not np.isfinite(horizon) or horizon <= 0:
+        raise HorizonError(f"horizon={horizon!r} is not a time above 0", fix="horizon=24")

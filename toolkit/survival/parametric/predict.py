@@ -104,6 +104,24 @@ def survival(fitted: Fitted, subjects: Subjects, times: Floats) -> tuple[Floats,
     return estimate, error
 
 
+def curves_with_slope(
+    fitted: Fitted, subjects: Subjects, weight: Floats, times: Floats
+) -> tuple[Floats, Floats]:
+    """Return S, (R, T), and the derivatives of its weighted mean over the rows, (T, m)."""
+    curves = np.empty((len(subjects), len(times)))
+    slope = np.zeros((len(times), len(fitted.parameters)))
+    for rows in _row_blocks(len(subjects), len(times)):
+        row, time = np.repeat(rows, len(times)), np.tile(times, len(rows))
+        value, moved = cumulative(fitted, subjects, row, time)
+        s = np.exp(-value)
+        shape = len(rows), len(times)
+        curves[rows] = s.reshape(shape)
+        # where S is 0 so is what it moves by
+        change = np.where(s[:, None] > 0, -(weight[row] * s)[:, None] * moved, 0.0)
+        slope += change.reshape(*shape, -1).sum(axis=0)
+    return curves, slope
+
+
 def log_hazards(fitted: Fitted, subjects: Subjects, times: Floats) -> tuple[Floats, Floats]:
     """Return log h at every time of every row, and its standard error, both (R, T)."""
     estimate = np.empty((len(subjects), len(times)))
