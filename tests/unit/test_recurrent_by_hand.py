@@ -131,7 +131,7 @@ def test_the_same_when_a_person_changes_group():
     of_a, of_b = np.array([moved[0] + moved[2], 0, 0]), np.array([moved[1], moved[3], moved[4]])
     errors = [sqrt((of_a**2).sum()), sqrt((of_b**2).sum())]
     assert tidy["std_error"].to_list() == pytest.approx(errors)
-    difference = curve.difference(7)
+    difference = curve.difference(at=7).tidy()
     assert difference["std_error"].item() == pytest.approx(sqrt(((of_b - of_a) ** 2).sum()))
 
 
@@ -143,19 +143,24 @@ def test_differences_and_ratios():
     low, high = at["estimate"].to_numpy().reshape(2, 2)
     error = at["std_error"].to_numpy().reshape(2, 2)
     both = np.sqrt((error**2).sum(axis=0))
-    apart = curve.difference([3, 6])
-    assert apart["g"].to_list() == ["b", "b"]
+    apart = curve.difference(at=[3, 6]).tidy()
+    assert apart["contrast"].to_list() == ["b - a", "b - a"]
     assert apart["estimate"].to_list() == pytest.approx(list(high - low))
     assert apart["std_error"].to_list() == pytest.approx(list(both))
-    ratio = curve.difference([3, 6], contrast="ratio", reference=1)
-    assert ratio["g"].to_list() == ["a", "a"]
+    ratio = curve.difference(at=[3, 6], measure="ratio", reference="b").tidy()
+    assert ratio["contrast"].to_list() == ["a / b", "a / b"]
     assert ratio["estimate"].to_list() == pytest.approx(list(low / high))
     spread = np.sqrt((error[0] / low) ** 2 + (error[1] / high) ** 2)
     assert ratio["std_error"].to_list() == pytest.approx(list(spread))
     assert ratio["conf_high"][0] == pytest.approx(exp(log(low[0] / high[0]) + Z * spread[0]))
-    later = curve.difference(7)
-    assert later["estimate"].to_list() == [None]
-    assert curve.difference(1, contrast="ratio")["estimate"].to_list() == [None]
+    assert curve.difference(at=7).tidy()["estimate"].to_list() == [None]
+    assert curve.difference(at=1, measure="ratio").tidy()["estimate"].to_list() == [None]
+    area = curve.area(6)
+    areas = curve.difference(horizon=6, measure="area").tidy()
+    assert areas["estimate"].item() == pytest.approx(area["estimate"][1] - area["estimate"][0])
+    assert areas["std_error"].item() == pytest.approx(sqrt((area["std_error"] ** 2).sum()))
+    banded = curve.difference(simultaneous=True, between=(3, 6))
+    assert banded.tidy()["band_high"].null_count() < banded.tidy().height
 
 
 def test_several_events_at_once_are_counted():
@@ -244,9 +249,10 @@ FINE = rows((1, 0, 2, 1), (1, 2, 6, 1), (2, 0, 3, 1), (3, 0, 9, 0), x=[1, 1, 0, 
         (lambda: mean_cumulative(FINE.with_columns(to=pl.col("from")), **NAMES), NegativeTimeError,
          "at or after"),
         (lambda: mean_cumulative(FINE, **NAMES, death="back"), InputError, "rows after 'back'"),
-        (lambda: mean_cumulative(FINE, **NAMES).difference(3), CallError, "one group"),
+        (lambda: mean_cumulative(FINE, **NAMES).difference(at=3), CallError, "one curve"),
         (lambda: mean_cumulative(FINE, **NAMES).test(), CallError, "one group"),
-        (lambda: mean_cumulative(FINE, **NAMES, by="x").difference(3, reference=2), CallError, "2"),
+        (lambda: mean_cumulative(FINE, **NAMES, by="x").difference(at=3, measure="odds ratio"),
+         UnknownOptionError, "area"),
         (lambda: mean_cumulative(FINE, **NAMES, by="x").test("both"), UnknownOptionError, "pooled"),
         (lambda: mean_cumulative(FINE.with_columns(d=False), **NAMES, by="x", death="d")
          .test("pooled"), CallError, "separate"),
@@ -342,3 +348,19 @@ def test_the_door_of_the_revolving_door(options, error):
     data = spells((1, 2, 5), (1, 8, 11), w=[1, 2], hole=[1, None], revolving=[1, 1])
     with pytest.raises(error):
         revolving_door(data, **{**DOORS, **options})
+
+
+def test_results_can_be_drawn_and_read():
+    import matplotlib.pyplot as plt
+
+    data = rows((1, 0, 2, 1), (1, 2, 4, 1), (2, 1, 6, 0), (3, 0, 3, 1), (4, 0, 5, 1), g=list("aabba"),
+                d=[0, 0, 1, 0, 0])  # fmt: skip
+    curve = mean_cumulative(data, **NAMES, by="g", death="d")
+    axes = curve.plot()
+    assert axes.get_ylabel() == "Mean number of events"
+    assert len(axes.get_lines()) == 2
+    plt.close(axes.figure)
+    assert "Ghosh and Lin" in curve.summary()
+    assert curve.glance()["n_death"].item() == 1
+    door = revolving_door(spells((1, 2, 5), (1, 8, 11), (2, 3, 4)), **DOORS)
+    assert "at least 2 times in and 2 times out" in door.summary()

@@ -1,85 +1,64 @@
-"""Differences and ratios of mean cumulative functions, with persons as the units."""
+"""Mean cumulative functions as curves that differences, ratios and their bands are made from."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
-from toolkit.survival.curves import last_rows, time_series
-from toolkit.survival.intervals import normal_quantile
+from toolkit.survival.curve_family import ENOUGH, TableCurves
+from toolkit.survival.recurrent.mean_influence import mean_parts
+from toolkit.survival.risk_table import table_from_cells
+from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from toolkit.survival.recurrent.mean_curve import Contrast, MeanCumulative
+    from toolkit.survival.recurrent.mean_curve import MeanCumulative
 
     Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 
-def contrast_means(
-    curve: MeanCumulative, times: Floats, contrast: Contrast, reference: int
-) -> pl.DataFrame:
-    """Return a row per group other than the reference, and time."""
-    table = curve.parts.table
-    others = np.array([g for g in range(table.n_groups) if g != reference])
-    values, rows = _look_up(curve, np.arange(table.n_groups), times)
-    base = values[reference]
-    estimate = np.full((len(others), len(times)), np.nan)
-    error = estimate.copy()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = 1 / values if contrast == "ratio" else np.ones_like(values)
-        for i, group in enumerate(others):
-            value = values[group]
-            estimate[i] = value / base if contrast == "ratio" else value - base
-            known = np.isfinite(estimate[i]) & np.isfinite(scale[group])
-            estimate[i, ~known] = np.nan
-            pair = (group, reference)
-            error[i, known] = _error(curve, pair, rows[:, known], scale[:, known])
-        middle = np.log(estimate) if contrast == "ratio" else estimate
-        statistic = middle / error
-    half = normal_quantile(curve.conf_level) * error
-    low, high = middle - half, middle + half
-    if contrast == "ratio":
-        low, high = np.exp(low), np.exp(high)
-    from scipy.special import ndtr
+@dataclass(frozen=True, kw_only=True)
+class MeanCurves(TableCurves):
+    """Curves made from a risk table whose causes are numbers of events, and deaths."""
 
-    numbers = {
-        "estimate": estimate, "std_error": error, "statistic": statistic,
-        "p_value": 2 * ndtr(-np.abs(statistic)), "conf_low": low, "conf_high": high,
-    }  # fmt: skip
-    return pl.DataFrame(
-        {
-            **table.labels(np.repeat(others, len(times))),
-            "time": time_series(np.tile(times, len(others))),
-            **{name: pl.Series(x.ravel()).fill_nan(None) for name, x in numbers.items()},
-        }
+    def jumps(self, group: int) -> Floats:
+        """Return the times at which a group has events, sorted."""
+        rows = self._rows(group)
+        seen = mean_parts(self.table).n_event[rows] > 0
+        return np.asarray(self.table.time[rows][seen], dtype=np.float64)
+
+    def trusted(self, group: int, kind: int) -> tuple[float, float]:
+        """Return from when until when there are enough events and people at risk."""
+        del kind
+        rows, cells = self._rows(group), self.table.cells
+        counted = table_from_cells(replace(cells, n=cells.rows)) if cells.weighted else self.table
+        seen = np.cumsum(mean_parts(counted).n_event[rows])
+        good = (seen >= ENOUGH) & (counted.n_risk[rows] >= ENOUGH)
+        time = self.table.time[rows].astype(np.float64)
+        return (float(time[good].min()), float(time[good].max())) if good.any() else (np.inf, 0.0)
+
+
+def curves_of(result: MeanCumulative) -> MeanCurves:
+    """Return the curves of a result."""
+    table = result.parts.table
+    cells = table.cells
+    return MeanCurves(
+        groups=table.groups,
+        by=cells.by,
+        kinds={},
+        n_kinds=1,
+        rows=table.rows,
+        totals=add_up(cells.n, cells.group, table.n_groups),
+        start=0.0,
+        area_name="area",
+        independent=True,
+        table=table,
+        values=result.mean[:, None],
+        std_errors=result.std_error[:, None],
+        influences=[result.moved],
+        known_after=np.zeros(table.n_groups, dtype=bool),
+        own_units=result.units,
     )
-
-
-def _look_up(curve: MeanCumulative, groups: Ints, times: Floats) -> tuple[Floats, Ints]:
-    """Return μ, NaN past the last observed time, and the table's rows: both (G, T)."""
-    table = curve.parts.table
-    shape = (len(groups), len(times))
-    row, known = last_rows(table, np.repeat(groups, len(times)), np.tile(times, len(groups)))
-    value = np.where(known, np.where(row >= 0, curve.mean[row], 0.0), np.nan)
-    return value.reshape(shape), row.reshape(shape)
-
-
-def _error(curve: MeanCumulative, pair: tuple[int, int], rows: Ints, scale: Floats) -> Floats:
-    """Return the standard error of scale₁ μ₁ - scale₀ μ₀ at some rows, (T,)."""
-    cells, width = curve.parts.table.cells, rows.shape[1]
-    if not width:
-        return np.zeros(0)
-
-    def moved(chosen: Ints) -> Floats:
-        out = np.zeros((len(chosen), width))
-        for group, sign in zip(pair, (1.0, -1.0), strict=True):
-            mine = cells.group[chosen] == group
-            out[mine] = sign * scale[group] * curve.moved.at(rows[group], chosen[mine])
-        return out
-
-    units = curve.units.of_cells(np.isin(cells.group, pair))
-    return np.sqrt(units.variance(width, moved))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, check_option
+from toolkit.errors import check_option
 from toolkit.result import Result
 from toolkit.survival.curves import check_times, last_rows, time_series
+from toolkit.survival.difference import make_difference
 from toolkit.survival.influence import Area
 from toolkit.survival.intervals import normal_quantile
+from toolkit.survival.recurrent.mean_contrast import curves_of
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from toolkit.survival.difference import Difference
     from toolkit.survival.influence import CurveInfluence
     from toolkit.survival.rank_tests import RankTest
     from toolkit.survival.recurrent.mean_influence import MeanParts
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
 
 ConfType = Literal["log", "plain"]
 CONF_TYPES = ("log", "plain")
-Contrast = Literal["difference", "ratio"]
-CONTRASTS = ("difference", "ratio")
+MeanMeasure = Literal["difference", "ratio", "area", "area ratio"]
+MEASURES = ("difference", "ratio", "area", "area ratio")
 
 
 def check_conf_type(conf_type: str) -> None:
@@ -138,44 +141,42 @@ class MeanCumulative(Result):
 
     def difference(
         self,
-        times: float | Sequence[float],
         *,
-        contrast: Contrast = "difference",
-        reference: int = 0,
-    ) -> pl.DataFrame:
-        """Compare each group's mean with one group's, at given times.
+        by: str | Sequence[str] | None = None,
+        at: float | Sequence[float] | None = None,
+        horizon: float | None = None,
+        measure: MeanMeasure = "difference",
+        reference: Any = None,
+        simultaneous: bool = False,
+        between: tuple[float, float] | None = None,
+        conf_level: float | None = None,
+        seed: int = 1,
+    ) -> Difference:
+        """Compare the groups: differences or ratios of means, or of the areas under them.
 
         Parameters
         ----------
-        times : float or sequence of float
-        contrast : {"difference", "ratio"}
-            μ - μ₀ or μ / μ₀; intervals of a ratio are made on the log scale.
-        reference : int
-            Place of the group compared with, in the order of `tidy`.
+        by, at, horizon, reference, simultaneous, between, conf_level, seed
+            As in `KaplanMeier.difference`.
+        measure : {"difference", "ratio", "area", "area ratio"}
+            The last two are of areas up to the horizon. Intervals of ratios are made on the log
+            scale.
 
         Returns
         -------
-        DataFrame
-            A row per other group and time: the `by` columns, `time, estimate, std_error, statistic,
-            p_value, conf_low, conf_high`. The `std_error` of a ratio is that of its logarithm.
-            Null where one of the two is not observed that long, or a ratio's mean is 0.
+        Difference
 
         Notes
         -----
         Persons are the units, also those who have rows in both groups.
         """
-        from toolkit.survival.recurrent.mean_contrast import contrast_means
-
-        check_option("contrast", contrast, CONTRASTS)
-        n_groups = self.parts.table.n_groups
-        if n_groups < 2:
-            raise CallError("There is one group, so nothing to compare", fix="give by=")
-        if not 0 <= reference < n_groups:
-            raise CallError(
-                f"reference={reference!r} is no group: there are {n_groups:,}",
-                fix="give its place in tidy(), from 0",
-            )
-        return contrast_means(self, check_times(times), contrast, reference)
+        check_option("measure", measure, MEASURES)
+        return make_difference(
+            curves_of(self), self.meta, by=by, at=at, horizon=horizon,
+            measure=cast("Any", measure), reference=reference, simultaneous=simultaneous,
+            between=between, conf_level=self.conf_level if conf_level is None else conf_level,
+            seed=seed,
+        )  # fmt: skip
 
     def test(self, variance: TestVariance | None = None) -> RankTest:
         """Test whether groups have the same mean; see `mean_test.compare_means`."""
