@@ -353,8 +353,8 @@ def test_the_door_of_the_revolving_door(options, error):
 def test_results_can_be_drawn_and_read():
     import matplotlib.pyplot as plt
 
-    data = rows((1, 0, 2, 1), (1, 2, 4, 1), (2, 1, 6, 0), (3, 0, 3, 1), (4, 0, 5, 1), g=list("aabba"),
-                d=[0, 0, 1, 0, 0])  # fmt: skip
+    data = rows((1, 0, 2, 1), (1, 2, 4, 1), (2, 1, 6, 0), (3, 0, 3, 1), (4, 0, 5, 1),
+                g=list("aabba"), d=[0, 0, 1, 0, 0])  # fmt: skip
     curve = mean_cumulative(data, **NAMES, by="g", death="d")
     axes = curve.plot()
     assert axes.get_ylabel() == "Mean number of events"
