@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import polars as pl
 import pytest
 

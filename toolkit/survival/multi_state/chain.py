@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 VarianceType = Literal["jackknife", "greenwood", "aalen"]
 VARIANCES = ("jackknife", "greenwood", "aalen")
+#: How near to 1 a probability counts as 1.
+_SURE = 1e-13
 #: Numbers in the table of ranges beyond which times should be rounded first (2 GiB).
 _MOST = 2**28
 
@@ -185,6 +187,7 @@ def occupy(steps: Floats, begin: Floats) -> Floats:
     for t, step in enumerate(steps):
         p = p @ step
         value[t] = p
+    value[np.abs(value - 1) < _SURE] = 1.0  # rounding would give intervals from 0 to 1
     return value
 
 
@@ -219,9 +222,10 @@ def _jackknife(
                             int(history.cluster.max()) + 1)  # fmt: skip
             begin_vcov = starts.T @ starts
     vcov = spread(history, moves, moves.steps, drift, scale, 1.0, starts, begin_vcov)
-    empty = value == 0  # nobody there, whoever counts for how much: rounding would leave 1e-17
-    vcov[empty] = 0.0
-    vcov.transpose(0, 2, 1)[empty] = 0.0
+    # nobody or everybody there, whoever counts for how much: rounding would leave 1e-17
+    sure = (value == 0) | (value == 1)
+    vcov[sure] = 0.0
+    vcov.transpose(0, 2, 1)[sure] = 0.0
     return vcov, begin_vcov
 
 

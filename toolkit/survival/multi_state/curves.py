@@ -122,8 +122,9 @@ class StateProbabilities(CurveResult):
             squared = np.einsum("as,tsr,ar->ta", below, spread, below)
             error.append(np.sqrt(np.maximum(squared, 0.0)))
         tops = np.concatenate([x.T.ravel() for x in value])
+        tops[tops > 1 - 1e-12] = 1.0
         low, high = interval(
-            np.clip(tops, 0, 1), np.concatenate([x.T.ravel() for x in error]),
+            tops, np.concatenate([x.T.ravel() for x in error]),
             conf_level=self.conf_level, conf_type=self.conf_type,
         )  # fmt: skip
         numbers = {"top": tops, "top_low": low, "top_high": high}
