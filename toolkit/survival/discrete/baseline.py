@@ -143,14 +143,14 @@ def make_baseline(
         there = np.flatnonzero(seen) + 1
         boundary = (int(there[0]), int(there[-1]))
         at = _knots(months, boundary, knots, df)
+        if len(at) + 2 > seen.sum():
+            raise CallError(
+                f"The spline has {len(at) + 2} terms, more than there are months at risk",
+                fix="ask for fewer df or knots, or for baseline='dummies'",
+            )
         rows = np.clip(np.arange(1, months.n_month + 1), *boundary)
         basis = np.tile(natural_spline(rows.astype(float), at, boundary), (months.n_stratum, 1))
         block = stratum
-        if (months.at_risk.reshape(-1, months.n_month) > 0).sum(1).max() < basis.shape[1]:
-            raise CallError(
-                f"The spline has {basis.shape[1]} terms, more than there are months",
-                fix="ask for fewer df or knots, or for baseline='dummies'",
-            )
     return _without_settled(months, kind, block, basis, at, boundary)
 
 

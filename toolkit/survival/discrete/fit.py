@@ -125,7 +125,7 @@ class Fit:
         """Turn (G, K b, Q) into what each slot and cause has of it, (S M, K, Q)."""
         basis = self.baseline.basis
         width = basis.shape[1]
-        shaped = by_block.reshape(len(by_block), -1, width, by_block.shape[2])
+        shaped = by_block.reshape(len(by_block), self.months.n_cause, width, by_block.shape[2])
         out = np.einsum("sb,skbq->skq", basis, shaped[self.baseline.block])
         out[~self.baseline.used] = 0.0
         return np.ascontiguousarray(out)

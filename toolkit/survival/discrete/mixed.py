@@ -195,8 +195,8 @@ def with_heterogeneity(
         )
     if abs(fit.change) > 1e-7 * (1 + abs(fit.value)):
         said.append(
-            f"with more nodes the log-likelihood differs by {fit.change:.2g} from that with "
-            f"{fit.nodes}: the integral over the heterogeneity is not exact"
+            f"with more points the log-likelihood differs by {fit.change:.2g}: the integral over "
+            "the heterogeneity is not exact"
         )
     if origin == "start" and _unseen_months(bare, units):
         said.append(
@@ -205,7 +205,7 @@ def with_heterogeneity(
         )
     about = {
         "gamma": "gamma frailty of mean 1",
-        "normal": f"normal intercept (adaptive Gauss-Hermite, {fit.nodes} nodes)",
+        "normal": "normal intercept (adaptive trapezoidal rule)",
     }[kind]
     meta |= {
         "heterogeneity": about,

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-#: Nodes of the quadrature: the optimum is looked at again with the next number, and climbed to
-#: anew with it where the log-likelihood differs by more than the last number (per unit of it).
-NODES, _INEXACT = (25, 51, 101, 201), 1e-11
+#: Spacings of the integral, in standard deviations of the integrand: the optimum is looked at again
+#: with the next one, and climbed to anew where the log-likelihood differs by more than the last
+#: number (as a share of it).
+SPACINGS, _INEXACT = (0.8, 0.5, 0.25, 0.125), 1e-11
 _MOST_PARAMETERS = 1_500
 #: Variances to start from, and the least that is told from 0.
 _STARTS, _LEAST, _NEXT_TO_ZERO = (0.1, 0.5, 1.5), 1e-5, 1e-7
@@ -48,10 +49,10 @@ class MixedFit(Fit):
     unit_influence : (U, D) array
         Of one unit of weight 1.
     units : Units
-    nodes : int
-        Of the quadrature.
+    spacing : float
+        Of the integral's points, in standard deviations of the integrand; 0 for closed forms.
     change : float
-        How much the log-likelihood changes with about twice the nodes (0 for gamma).
+        How much the log-likelihood changes with the next smaller spacing.
     """
 
     kind: Heterogeneity
@@ -61,7 +62,7 @@ class MixedFit(Fit):
     n_cluster: int
     unit_influence: Floats
     units: Units
-    nodes: int
+    spacing: float
     change: float
 
     @property
@@ -125,9 +126,9 @@ def fit_mixed(
     def point_of(theta: Floats) -> Point:
         return Point(theta[None, :p], theta[p:-1].reshape(shape))
 
-    def objective(theta: Floats, nodes: int = NODES[0]) -> tuple[float, Floats, Floats]:
+    def objective(theta: Floats, spacing: float = SPACINGS[0]) -> tuple[float, Floats, Floats]:
         value, score, hessian, _ = mixed_likelihood(
-            bare, units, kind, point_of(theta), float(theta[-1]), nodes=nodes
+            bare, units, kind, point_of(theta), float(theta[-1]), spacing=spacing
         )
         return value, score, -hessian
 
@@ -141,10 +142,10 @@ def fit_mixed(
         slope = objective(np.append(flat, half * np.log(_NEXT_TO_ZERO)))[1][-1]
     if slope <= 0 and max(values) <= bare.value:
         return _at_zero(bare, units, kind, design, robust=robust, cluster=cluster)
-    top, change, nodes = starts[int(np.argmax(values))], 0.0, NODES[0]
-    for nodes, more in pairwise(NODES):
+    top, change, spacing = starts[int(np.argmax(values))], 0.0, SPACINGS[0]
+    for spacing, finer in pairwise(SPACINGS):
         best = maximise(
-            partial(objective, nodes=nodes), top, names=labels, most_steps=200,
+            partial(objective, spacing=spacing), top, names=labels, most_steps=200,
             spread=np.append(reach, np.zeros(size - p)),
         )  # fmt: skip
         if best.point[-1] < half * np.log(_LEAST) or best.value <= bare.value:
@@ -153,26 +154,26 @@ def fit_mixed(
         top = best.point + vcov @ best.score  # the last step is free, and exact
         if kind == "gamma":
             break
-        change = objective(top, more)[0] - best.value
+        change = objective(top, finer)[0] - best.value
         if abs(change) <= _INEXACT * (1 + abs(best.value)):
             break
     rho = float(top[-1])
     check_runaway(top[:p], vcov[:p, :p], reach, names, float(units.weight[: units.n].mean()))
     point = point_of(top)
-    by_unit = mixed_likelihood(bare, units, kind, point, rho, keep=True, nodes=nodes)[3]
+    by_unit = mixed_likelihood(bare, units, kind, point, rho, keep=True, spacing=spacing)[3]
     influence = by_unit @ vcov
     meat, count = _meat(influence, units, design, cluster) if robust else (None, 0)
     own = {field.name: getattr(bare, field.name) for field in fields(Fit)}
     own |= {"point": point, "value": best.value, "steps": best.steps}
     return MixedFit(
         **own, kind=kind, rho=rho, all_vcov=vcov, all_robust=meat, n_cluster=count,
-        unit_influence=influence, units=units, nodes=nodes, change=change,
+        unit_influence=influence, units=units, spacing=spacing, change=change,
     )  # fmt: skip
 
 
 def mixed_likelihood(
     fit: Fit, units: Units, kind: Heterogeneity, point: Point, rho: float,
-    *, keep: bool = False, nodes: int = NODES[0],
+    *, keep: bool = False, spacing: float = SPACINGS[0],
 ) -> tuple[float, Floats, Floats, Floats]:  # fmt: skip
     """Return log-likelihood, score (D,), second derivatives (D, D), and scores by unit (U, D).
 
@@ -193,9 +194,6 @@ def mixed_likelihood(
         months.z, months.first_row, np.ascontiguousarray(point.beta[0, q:]), level,
         baseline.block, np.ascontiguousarray(baseline.basis), baseline.n_block, rho,
     )  # fmt: skip
-    if kind == "normal":
-        node, weight = np.polynomial.hermite.hermgauss(nodes)
-        log_weight = np.log(weight)
     number = mixing.CLOGLOG if fit.link == "cloglog" else mixing.LOGIT
 
     def run(low: int, high: int) -> tuple[float, Floats, Floats]:
@@ -204,13 +202,11 @@ def mixed_likelihood(
         if kind == "gamma":
             value = mixing.gamma_units(low, high, *rows, *sums)
         else:
-            value = mixing.normal_units(low, high, number, *rows, node, log_weight, *sums)
+            value = mixing.normal_units(low, high, number, *rows, spacing, *sums)
         return value, score, hessian
 
     # scores of late entrants are added to those of their person: not by two threads at a time
-    pieces = (
-        [run(0, len(cost))] if keep else share_out(run, cost * (nodes if kind == "normal" else 1))
-    )
+    pieces = [run(0, len(cost))] if keep else share_out(run, cost * (30 if kind == "normal" else 1))
     value, score, hessian = (sum(part[1:], part[0]) for part in zip(*pieces, strict=True))
     return float(value), score, (hessian + hessian.T) / 2, by_unit
 
@@ -246,7 +242,7 @@ def _at_zero(
     own: dict[str, Any] = {field.name: getattr(bare, field.name) for field in fields(Fit)}
     return MixedFit(
         **own, kind=kind, rho=-np.inf, all_vcov=vcov, all_robust=meat, n_cluster=count,
-        unit_influence=influence, units=units, nodes=0, change=0.0,
+        unit_influence=influence, units=units, spacing=0.0, change=0.0,
     )  # fmt: skip
 
 
