@@ -224,7 +224,9 @@ def parametric(
         "warnings": _warnings(seen, observed, fitted, variance),
         "versions": versions(),
     }
-    meta.pop("n_stratum")
+    meta.pop("n_stratum")  # keys of the interval and the shape, no strata of the model
+    if upper is not None or ancillary is not None:
+        meta.pop("n_pattern")
     return ParametricModel(
         meta=meta | {"wall_time": clock.perf_counter() - begin},
         terms=names,
