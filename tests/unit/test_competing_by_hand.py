@@ -196,35 +196,57 @@ def test_residuals_add_up_to_0():
     assert np.allclose(model.influence().T @ model.influence(), model.vcov, rtol=1e-9)
 
 
+EVERYTHING = {"strata": "s", "censoring_by": "g", "entry": "entry"}
+
+
 @pytest.mark.parametrize("censoring", ["after-events", "with-events"])
-@pytest.mark.parametrize(
-    "options", [{}, {"strata": "s"}, {"censoring_by": "g"},
-                {"strata": "s", "censoring_by": "g", "entry": "entry"}]
-)  # fmt: skip
+@pytest.mark.parametrize("options", [{}, {"strata": "s"}, {"censoring_by": "g"}, EVERYTHING])
 def test_influence_is_the_derivative(censoring, options):
-    """Of coefficients and predictions, through the censoring and entry distributions too."""
+    """Weights moved in a direction move the coefficients by the sum of the influences along it.
+
+    Through the censoring and entry distributions too.
+    """
+    model, fit = refitted(made(60, 5), censoring, options, lambda again: again.coefficients)
+    for seed in (1, 2):
+        direction = np.random.default_rng(seed).normal(size=len(model.design.n))
+        moved = difference(fit, model.design, direction)
+        assert np.allclose(direction @ model.cell_influence, moved, atol=1e-6)
+
+
+def test_error_of_predictions_is_the_derivative():
     new = pl.DataFrame({"x": [0.5], "z": [1], "s": [1]})
-    asked = {"ties": "breslow", "weights": "w", "censoring": censoring} | options
-    model = fine_gray("x + z", made(30, 5), **asked)
-    by = model.design.patterns["g"].to_numpy() if "censoring_by" in options else 0
-    by = np.zeros(len(model.design.x), dtype=np.int64) + by
-
-    def fit(design):
-        again = refit(design, 1, by, ties="breslow", censoring=censoring)
-        predicted = again.predict_incidence(new, [4, 9]).incidence.ravel()
-        return np.append(again.coefficients, predicted)
-
-    moved = differences(fit, model.design)
-    assert np.allclose(model.cell_influence, moved[:, :2], atol=1e-6)
+    model, fit = refitted(
+        made(24, 5), "after-events", EVERYTHING,
+        lambda again: again.predict_incidence(new, [4, 9]).incidence.ravel(),
+    )  # fmt: skip
+    cells = np.eye(len(model.design.n))
+    moved = np.array([difference(fit, model.design, cell) for cell in cells])
     error = model.predict_incidence(new, [4, 9]).std_error.ravel()
-    square = (model.design.n_squared[:, None] * moved[:, 2:] ** 2).sum(axis=0)
+    square = (model.design.n_squared[:, None] * moved**2).sum(axis=0)
     assert np.allclose(error, np.sqrt(square), rtol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"strata": "s", "entry": "entry"}])
-def test_error_of_all_causes_is_the_derivative(options):
+def refitted(frame, censoring, options, ask):
+    """Return a model, and a function from its design with other weights to some numbers."""
+    model = fine_gray("x + z", frame, ties="breslow", weights="w", censoring=censoring, **options)
+    patterns = model.design.patterns
+    by = patterns["g"].to_numpy() if "g" in patterns.columns else np.zeros(patterns.height, int)
+
+    def fit(design):
+        return ask(refit(design, 1, by, ties="breslow", censoring=censoring))
+
+    return model, fit
+
+
+def difference(fit, design, direction, step=1e-4):
+    up, down = (fit(replace(design, n=design.n + h * direction)) for h in (step, -step))
+    return (up - down) / (2 * step)
+
+
+def test_error_of_all_causes_is_the_derivative():
     new = pl.DataFrame({"x": [0.5], "z": [1], "s": [1]})
     frame = made(30, 5).with_columns(pl.col("cause").clip(0, 2))
+    options = {"strata": "s", "entry": "entry"}
     model = survival.cause_specific(
         "x + z", frame, time="time", event="cause", ties="breslow", weights="w", **options
     )
@@ -235,22 +257,10 @@ def test_error_of_all_causes_is_the_derivative(options):
         models = tuple(cox_design(design.subset_event(k), ties="breslow") for k in (1, 2))
         return replace(model, models=models).predict_incidence(new, [4, 9]).incidence.ravel()
 
-    moved = differences(fit, design)
+    moved = np.array([difference(fit, design, cell) for cell in np.eye(len(design.n))])
     error = model.predict_incidence(new, [4, 9]).std_error.ravel()
     square = (design.n_squared[:, None] * moved**2).sum(axis=0)
     assert np.allclose(error, np.sqrt(square), rtol=1e-5)
-
-
-def differences(fit, design, step=1e-4):
-    """What one unit of each cell moves the numbers of a fit by, by central differences."""
-    moved = []
-    for cell in range(len(design.n)):
-        up, down = (
-            fit(replace(design, n=design.n + h * (np.arange(len(design.n)) == cell)))
-            for h in (step, -step)
-        )
-        moved.append((up - down) / (2 * step))
-    return np.array(moved)
 
 
 # --- all causes ---------------------------------------------------------------------------------
