@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.survival import cumulative_incidence, kaplan_meier, multi_state
+from toolkit.survival import cumulative_incidence, kaplan_meier, logrank, multi_state
+from toolkit.survival.multi_state.markov_test import landmark_scores, patterns_at
 
 NAMES = {
     "person": "person", "start": "start", "stop": "stop", "from_state": "state", "to_state": "next",
@@ -214,3 +215,32 @@ def test_greenwood_is_the_covariance_of_independent_multinomials(data):
             place = h + n_states * np.arange(n_states)  # row h of P, stacked by columns
             assert chain.value[t] == pytest.approx(p[h], abs=1e-12)
             assert chain.vcov[t] == pytest.approx(vcov[np.ix_(place, place)], abs=1e-12)
+
+
+@settings(max_examples=10, deadline=None)
+@given(histories(), st.sampled_from([2, 3, 4]))
+def test_a_comparison_of_the_markov_test_is_a_log_rank_test(data, at):
+    first = data.group_by("person").agg(pl.col("start").min().alias("begin"))
+    begun = data.join(first, on="person").filter(pl.col("begin") == 0)  # seen from the start on
+    if begun.height == 0 or begun["next"].null_count() == begun.height:
+        return
+    model = multi_state(begun, **NAMES)
+    history, moves = model.groups.histories[0], model.moves[0]
+    seen = patterns_at(history, np.array([at]))
+    there = begun.filter(pl.col("start") <= at, pl.col("stop") > at).select("person", here="state")
+    for h in (0, 1):
+        later = begun.filter(pl.col("stop") > at, pl.col("state") == h).join(there, on="person")
+        later = later.with_columns(entry=pl.max_horizontal("start", pl.lit(at)))
+        for j, scores in landmark_scores(history, moves, h, np.array([float(at)]), seen).items():
+            for k in range(len(model.states)):
+                if scores.vcov[k, k] < 1e-9:
+                    continue
+                test = logrank(
+                    later.with_columns(
+                        event=(pl.col("next") == model.states[j]).fill_null(value=False),
+                        group=pl.col("here") == model.states[k],
+                    ),
+                    time="stop", event="event", by="group", entry="entry",
+                )  # fmt: skip
+                z = (scores.observed[k] - scores.expected[k]) ** 2 / scores.vcov[k, k]
+                assert z == pytest.approx(test.statistic)
