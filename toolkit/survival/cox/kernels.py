@@ -151,3 +151,56 @@ def score_residuals(
             if event[c]:
                 u += v - own_mean[k, j]
             out[row, j] = u
+
+
+@nb.njit(cache=True, nogil=True)
+def add_means(
+    weight: Any, deaths: Any, first: Any, second: Any, at_risk: Any, at_risk_x: Any,
+    dying: Any, dying_x: Any, efron: bool, square: Any,
+) -> None:  # fmt: skip
+    """Add Σ_t weight Σ_j x̄_j x̄_j' to `square`, lower triangle (p, p); see `Means`."""
+    p = at_risk_x.shape[1]
+    mean, drift = np.empty(p), np.zeros(p)
+    for t in range(len(weight)):
+        for a in range(p):
+            if efron:
+                mean[a] = dying_x[t, a] / dying[t] if dying[t] > 0 else 0.0
+                drift[a] = at_risk_x[t, a] - mean[a] * at_risk[t]
+            else:
+                mean[a] = at_risk_x[t, a] / at_risk[t]
+        d, f, s = weight[t] * deaths[t], weight[t] * first[t], weight[t] * second[t]
+        for a in range(p):
+            with_mean, with_drift = d * mean[a] + f * drift[a], f * mean[a] + s * drift[a]
+            for b in range(a + 1):
+                square[a, b] += with_mean * mean[b] + with_drift * drift[b]
+
+
+@nb.njit(cache=True, nogil=True)
+def sum_forth(values: Any, first: Any, out: Any) -> None:
+    """Write running sums of `values`, (T, K), that start anew at the `first` row of a stratum."""
+    for t in range(len(first)):
+        for k in range(values.shape[1]):
+            out[t, k] = values[t, k] + (out[t - 1, k] if t > first[t] else 0.0)
+
+
+@nb.njit(cache=True, nogil=True)
+def sum_back(values: Any, first: Any, out: Any) -> None:
+    """Write sums of `values`, (T, K), from the end of each stratum backwards.
+
+    What rounding takes from a sum is kept and given back (Neumaier 1974): with late entry a risk
+    set may be a small difference of large sums.
+    """
+    n_times, width = values.shape
+    total, lost = np.zeros(width), np.zeros(width)
+    for t in range(n_times - 1, -1, -1):
+        if t < n_times - 1 and first[t + 1] != first[t]:
+            for k in range(width):
+                total[k], lost[k] = 0.0, 0.0
+        for k in range(width):
+            value, before = values[t, k], total[k]
+            total[k] = before + value
+            if abs(before) >= abs(value):
+                lost[k] += (before - total[k]) + value
+            else:
+                lost[k] += (value - total[k]) + before
+            out[t, k] = total[k] + lost[k]

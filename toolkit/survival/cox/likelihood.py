@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from toolkit.survival.cox.threads import ranges, side_by_side, weighted_square
+from toolkit.survival.cox.means import Means, means_of
+from toolkit.survival.cox.threads import added, ranges, side_by_side, weighted_square
 from toolkit.survival.cox.ties import TieSums, breslow_sums, efron_sums
 from toolkit.survival.segments import add_up
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+
+__all__ = [
+    "TIES", "Fitted", "Means", "PartialLikelihood", "Ties", "exposure_of", "means_of",
+]  # fmt: skip
 
 Ties = Literal["efron", "breslow", "exact"]
 TIES = ("efron", "breslow", "exact")
@@ -96,67 +101,6 @@ class Fitted:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Means:
-    """Mean covariates x̄_j of the risk sets at each event time, (T, p), less the centre.
-
-    Attributes
-    ----------
-    own : Σ_j x̄_j / d, what an event's covariates are compared with
-    pull : w̄ Σ_j x̄_j / S_j, that is ∫ x̄ dΛ of the time
-    own_pull : w̄ Σ_j (1 - j/d) x̄_j / S_j, for a unit that has the event at that time
-    square : (p, p) array, Σ_t Σ_j w̄ x̄_j x̄_j', weighted by `factor` where one is asked for
-    """
-
-    own: Floats
-    pull: Floats
-    own_pull: Floats
-    mean: Floats = field(repr=False)
-    drift: Floats = field(repr=False)
-    sums: TieSums = field(repr=False)
-    deaths: Floats = field(repr=False)
-    mean_weight: Floats = field(repr=False)
-
-    def square(self, factor: Floats | None = None) -> Floats:
-        """Return Σ_t factor w̄ Σ_j x̄_j x̄_j', (p, p); factor 1 unless given."""
-        w = self.mean_weight if factor is None else self.mean_weight * factor
-        mixed = (self.mean * (w * self.sums.first)[:, None]).T @ self.drift
-        out: Floats = (
-            (self.mean * (w * self.deaths)[:, None]).T @ self.mean
-            + mixed + mixed.T
-            + (self.drift * (w * self.sums.second)[:, None]).T @ self.drift
-        )  # fmt: skip
-        return out
-
-
-def means_of(
-    sums: TieSums, deaths: Floats, mean_weight: Floats, at_risk: Floats, at_risk_x: Floats,
-    dying: Floats, dying_x: Floats, *, efron: bool,
-) -> Means:  # fmt: skip
-    """Return the means of the risk sets.
-
-    With m the mean of the dying and c = Σ_risk r (x - m), the j-th mean is m + c / S_j.
-    Breslow's is the mean of all at risk, so c = 0.
-    """
-    if efron:
-        mean = dying_x / np.where(dying > 0, dying, 1.0)[:, None]
-        drift = at_risk_x - mean * at_risk[:, None]
-    else:
-        mean = at_risk_x / at_risk[:, None]
-        drift = np.zeros_like(mean)
-    w = mean_weight[:, None]
-    return Means(
-        own=mean + drift * (sums.first / deaths)[:, None],
-        pull=w * (mean * sums.first[:, None] + drift * sums.second[:, None]),
-        own_pull=w * (mean * sums.own_first[:, None] + drift * sums.own_second[:, None]),
-        mean=mean,
-        drift=drift,
-        sums=sums,
-        deaths=deaths,
-        mean_weight=mean_weight,
-    )
-
-
 class PartialLikelihood:
     """Evaluates the likelihood of a design; `ties` is "efron" or "breslow"."""
 
@@ -214,7 +158,7 @@ class PartialLikelihood:
             add_spread(x, self.centre, weight, low, high, total)
             return total
 
-        total: Floats = np.asarray(sum(side_by_side(work, ranges(len(x)))))
+        total = added(side_by_side(work, ranges(len(x))))
         deviation: Floats = np.sqrt(total / weight.sum())
         return deviation
 
@@ -259,8 +203,7 @@ class PartialLikelihood:
         # a thread of its own needs sums of its own: worth it where there are few times
         few = shape[0] * 20 < len(place)
         done = side_by_side(work, ranges(len(place)) if few else [(0, len(place))])
-        total, dying = sum(t for t, _ in done), sum(d for _, d in done)
-        return np.asarray(total), np.asarray(dying)
+        return added([total for total, _ in done]), added([dying for _, dying in done])
 
     def _expected(self, risk: Floats, hazard: Floats, own: Floats) -> tuple[Floats, Floats, Floats]:
         """Return exposures of cells, (C,), expected events and residuals of patterns, (P,)."""

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import EmptyCohortError
-from toolkit.survival.segments import Steps, add_up, running_sum
+from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+
+#: Sorted numbers that do not fit the cache.
+_LONG = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,19 +67,24 @@ class RiskSets:
 
     def cumulated(self, values: Floats) -> Floats:
         """Return running sums over the event times of a stratum, (T,) or (T, K)."""
-        return running_sum(values, self.stratum)
+        from toolkit.survival.cox.kernels import sum_forth
+
+        out = np.empty(values.shape)
+        sum_forth(_wide(values), self.first, _wide(out))
+        return out
 
     def at_risk(self, by_last: Floats, by_before: Floats | None) -> Floats:
-        """Return what those at risk add up to, from sums by `last` and by `before`.
+        """Return what those at risk add up to, from sums by `last` and by `before`, (T,) or (T, K).
 
-        With left truncation the running sums are taken in extended precision: a risk set may be
-        a small difference of large sums.
+        Sums run from the end of each stratum backwards. What rounding takes from them is given
+        back: with left truncation a risk set may be a small difference of large sums.
         """
-        if by_before is None:
-            return running_sum(by_last, self.stratum, reverse=True)
-        net = (by_last - by_before).astype(np.longdouble)
-        total: Floats = running_sum_long(net, self.first).astype(np.float64)
-        return total
+        from toolkit.survival.cox.kernels import sum_back
+
+        out = np.empty(by_last.shape)
+        net = by_last if by_before is None else by_last - by_before
+        sum_back(_wide(net), self.first, _wide(out))
+        return out
 
     def over_interval(self, cumulative: Floats, cell: NDArray[np.bool_] | slice) -> Floats:
         """Return what a running sum over event times gains while each cell is at risk, (C, …)."""
@@ -93,13 +101,8 @@ def _as(mask: NDArray[np.bool_], like: Floats) -> NDArray[np.bool_]:
     return mask.reshape(-1, *([1] * (like.ndim - 1)))
 
 
-def running_sum_long(values: NDArray[np.longdouble], first: Ints) -> NDArray[np.longdouble]:
-    """Return sums from the end of each stratum backwards; `first` is the stratum's first row."""
-    total = np.cumsum(values[::-1], axis=0)[::-1]
-    end = np.searchsorted(first, first, side="right")  # first row of the next stratum
-    padded = np.concatenate([total, np.zeros((1, *values.shape[1:]), dtype=np.longdouble)])
-    out: NDArray[np.longdouble] = total - padded[end]
-    return out
+def _wide(values: Floats) -> Floats:
+    return values.reshape(len(values), -1)
 
 
 def make_risk_sets(design: Design) -> RiskSets:
@@ -146,14 +149,26 @@ def _finder(
 ) -> Callable[[Ints, NDArray[Any]], Ints]:
     """Return what finds the last event time of a stratum at or before a time, -1 if none."""
     if len(start) == 1:
-        return lambda _, time: np.searchsorted(axis_time, time, side="right") - 1
-    steps = Steps(axis_stratum, axis_time)
+        return lambda _, time: _search(axis_time, time)
+    known = np.unique(axis_time)
+    width = len(known) + 1  # one integer that sorts as (stratum, time) does
+    key = axis_stratum * width + np.searchsorted(known, axis_time) + 1
 
     def find(stratum: Ints, time: NDArray[Any]) -> Ints:
-        row = steps.last(stratum, time)
+        row = _search(key, stratum * width + _search(known, time) + 1)
         return np.where(row >= start[stratum], row, -1)
 
     return find
+
+
+def _search(known: NDArray[Any], asked: NDArray[Any]) -> Ints:
+    """Return the last place of the sorted `known` at or below each number asked, -1 if none."""
+    if len(known) < _LONG:
+        return np.searchsorted(known, asked, side="right") - 1
+    order = np.argsort(asked)  # one after another in memory, which saves more than the sort costs
+    out = np.empty(len(asked), dtype=np.int64)
+    out[order] = np.searchsorted(known, asked[order], side="right") - 1
+    return out
 
 
 def _axis(stratum: Ints, time: NDArray[Any]) -> tuple[Ints, NDArray[Any]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.cox.threads import ranges, side_by_side
+from toolkit.survival.cox.threads import added, ranges, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ def _meat(fitted: Fitted) -> Floats:
             add_square(some, nowhere, here, here, 0, len(some), square, total)
         return square
 
-    lower: Floats = np.asarray(sum(side_by_side(work, ranges(len(weight)))))
+    lower = added(side_by_side(work, ranges(len(weight))))
     return lower + np.tril(lower, -1).T
 
 

@@ -27,7 +27,7 @@ def ranges(length: int, group: NDArray[np.int64] | None = None) -> list[tuple[in
 
     With `group` no group is in two ranges: there is one range if the groups are not sorted.
     """
-    parts = max(1, min(os.cpu_count() or 1, _MOST, length // _WORTH))
+    parts = max(1, min(_cores(), _MOST, length // _WORTH))
     cuts = np.linspace(0, length, parts + 1).astype(np.int64)
     if group is not None and parts > 1:
         if (group[1:] < group[:-1]).any():
@@ -36,12 +36,23 @@ def ranges(length: int, group: NDArray[np.int64] | None = None) -> list[tuple[in
     return [(int(a), int(b)) for a, b in pairwise(cuts) if b > a]
 
 
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
 def side_by_side(work: Callable[[int, int], T], parts: list[tuple[int, int]]) -> list[T]:
     """Return what `work` makes of each range, in their order; it must let go of the GIL."""
     if len(parts) == 1:
         return [work(*parts[0])]
     with ThreadPoolExecutor(len(parts)) as pool:
         return list(pool.map(lambda part: work(*part), parts))
+
+
+def added(parts: list[Floats]) -> Floats:
+    """Return the sum of arrays of the same shape; the one itself where there is one."""
+    return parts[0] if len(parts) == 1 else np.sum(parts, axis=0)
 
 
 def weighted_square(
@@ -63,6 +74,5 @@ def weighted_square(
         return square, total
 
     done = side_by_side(work, ranges(len(x)))
-    square, total = sum(s for s, _ in done), sum(t for _, t in done)
-    lower = np.tril(np.asarray(square))
-    return lower + np.tril(lower, -1).T, np.asarray(total)
+    lower = added([square for square, _ in done])
+    return lower + np.tril(lower, -1).T, added([total for _, total in done])
