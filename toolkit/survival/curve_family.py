@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from toolkit.errors import CallError, HorizonError
-from toolkit.survival.curves import check_horizon, last_rows
+from toolkit.survival.curves import check_horizon
 from toolkit.survival.influence import Area
 from toolkit.survival.pseudo import LeaveOneOut
 from toolkit.survival.risk_table import table_from_cells
@@ -143,13 +144,17 @@ class TableCurves(Curves):
         times = self.table.time[rows][self.table.events[rows] > 0]
         return np.asarray(times, dtype=np.float64)
 
+    @cached_property
+    def counted(self) -> RiskTable:
+        """The table of rows, without their weights."""
+        cells = self.table.cells
+        return table_from_cells(replace(cells, n=cells.rows)) if cells.weighted else self.table
+
     def trusted(self, group: int, kind: int) -> tuple[float, float]:
         """Return from when until when there are enough events (of a cause) and people at risk."""
         rows = self._rows(group)
-        cells = self.table.cells
-        counted = table_from_cells(replace(cells, n=cells.rows)) if cells.weighted else self.table
-        seen = np.cumsum(counted.n_event[rows, kind])
-        good = (seen >= ENOUGH) & (counted.n_risk[rows] >= ENOUGH)
+        seen = np.cumsum(self.counted.n_event[rows, kind])
+        good = (seen >= ENOUGH) & (self.counted.n_risk[rows] >= ENOUGH)
         time = self.table.time[rows].astype(np.float64)
         return (float(time[good].min()), float(time[good].max())) if good.any() else (np.inf, 0.0)
 
@@ -238,7 +243,10 @@ class TableCurves(Curves):
         return slice(self.table.first[group], self.table.first[group + 1])
 
     def _rows_at(self, group: int, times: Floats) -> tuple[Ints, NDArray[np.bool_]]:
-        return last_rows(self.table, np.full(len(times), group), times)
+        rows = self._rows(group)
+        own = self.table.time[rows]
+        place = np.searchsorted(own, times, side="right") - 1
+        return np.where(place >= 0, rows.start + place, -1), times <= own[-1]
 
     def _known_until(self, horizon: float) -> NDArray[np.bool_]:
         check_horizon(horizon)

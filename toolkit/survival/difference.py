@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Measure = Literal[
     "difference", "ratio", "odds ratio",
     "rmst", "rmst ratio", "rmtl", "rmtl ratio", "expected time", "expected time ratio",
+    "area", "area ratio",
 ]  # fmt: skip
 _CURVE_MEASURES = ("difference", "ratio", "odds ratio")
 _LEVEL_SEPARATOR = ", "
@@ -143,12 +144,12 @@ def make_difference(
     asked = None if at is None else check_times(at)
     pairs, columns, missing = _pairs(curves, by, reference, sign="-" if scale == "plain" else "/")
     units = curves.units(cluster)
+    sizes = curves.areas(float(horizon)) if areas and horizon is not None else None
     made = []
     for pair in pairs:
         for kind in range(curves.n_kinds):
-            if areas:
-                assert horizon is not None  # noqa: S101 - checked with the measure
-                one = compare_areas(curves, pair, kind, units, scale, float(horizon))
+            if sizes is not None and horizon is not None:
+                one = compare_areas(curves, pair, kind, units, scale, float(horizon), sizes)
             else:
                 one = compare_curves(curves, pair, kind, units, scale, asked)
             made.append((pair, kind, one))
