@@ -108,8 +108,9 @@ def sum_chains(
             total = 0.0
             for s in range(size):
                 before[x, s] = 0
-                for r in range(size):
-                    before[x, s] += forward[x, r] * matrix[r, s]
+                if emission[o, s] > 0:
+                    for r in range(size):
+                        before[x, s] += forward[x, r] * matrix[r, s]
                 forward[x + 1, s] = before[x, s] * emission[o, s]
                 total += forward[x + 1, s]
             if total < _UNLIKELY:
@@ -130,20 +131,32 @@ def sum_chains(
         for x in range(length - 1, -1, -1):
             step = first[c] + x
             i = generator[step]
-            step_matrix(scheme[step], p, pair[step], q, i, u[step], matrix)
-            o = observed[step]
+            k, o = pair[step], observed[step]
+            plain = scheme[step] == _SNAPSHOT
+            if not plain:
+                step_matrix(scheme[step], p, k, q, i, u[step], matrix)
             for r in range(size):
                 new[r] = 0
             for s in range(size):
                 shown = emission[o, s] * back[s] / norm[x]
+                if shown == 0:
+                    for r in range(size):
+                        change[r, s] = 0
+                    continue
                 b[slot, o, s] += n[c] * before[x, s] * back[s] / norm[x]
                 for r in range(size):
-                    new[r] += matrix[r, s] * shown
-                    change[r, s] = n[c] * forward[x, r] * shown
-            step_slope(
-                scheme[step], p, pair[step], q, i, u[step], matrix, change,
-                w, w_slot[step], v, v_slot[step],
-            )  # fmt: skip
+                    part = n[c] * forward[x, r] * shown
+                    if plain:
+                        new[r] += p[k, r, s] * shown
+                        w[w_slot[step], r, s] += part
+                    else:
+                        new[r] += matrix[r, s] * shown
+                        change[r, s] = part
+            if not plain:
+                step_slope(
+                    scheme[step], p, k, q, i, u[step], matrix, change,
+                    w, w_slot[step], v, v_slot[step],
+                )  # fmt: skip
             for r in range(size):
                 back[r] = new[r]
         for r in range(size):

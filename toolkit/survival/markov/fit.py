@@ -28,6 +28,10 @@ _NOTHING = 1e-3
 _FALLEN = 4.0
 #: Where such a logarithm is held.
 _HELD = -40.0
+#: Blocks of chains that are enough to find the way by.
+_BLOCKS = 2
+#: How many standard deviations away second derivatives are still good for a step, and for errors.
+_AWAY, _SAME = 0.1, 1e-5
 #: Curvature, of a scale on which that of a single parameter is 1, that counts as none.
 _FLAT = 1e-6
 #: Deviations of its column's linear predictor that make a flat effect one that runs off.
@@ -139,7 +143,7 @@ def _approach(
     def objective(point: Floats) -> tuple[float, Floats, Floats]:
         there = place.copy()
         there[free] = point
-        value, slope, information = scoring(problem, there)
+        value, slope, information = scoring(problem, there, most_blocks=_BLOCKS)
         # on its way to minus infinity a logarithm has curvature equal to its slope, of which outer
         # products of scores know nothing; at the top there is no slope and nothing is added
         information[logs, logs] += np.maximum(0.0, -slope[logs])
@@ -158,7 +162,16 @@ def _approach(
 def _climb(
     problem: Problem, theta: Floats, free: Bools, spread: Floats
 ) -> tuple[Floats, float, Floats, int]:
+    """Climb by second derivatives, taken anew only where the point has moved away from theirs."""
     place = theta.copy()
+    held: list[tuple[Floats, Floats]] = []
+
+    def moved(point: Floats) -> float:
+        """Return how far a point is from where the second derivatives are, in deviations."""
+        if not held:
+            return np.inf
+        at, bent = held[-1]
+        return float(np.sqrt(np.maximum((point - at) @ bent @ (point - at), 0.0)))
 
     def objective(point: Floats) -> tuple[float, Floats, Floats]:
         there = place.copy()
@@ -166,12 +179,20 @@ def _climb(
         value, slope = value_and_slope(problem, there)
         if not np.isfinite(value):
             return value, slope[free], np.eye(int(free.sum()))
-        return value, slope[free], curvature(problem, there, free, spread)
+        if moved(point) > _AWAY:
+            held.append((point.copy(), curvature(problem, there, free, spread)))
+        return value, slope[free], held[-1][1]
 
     names = [name for name, use in zip(problem.layout.names, free, strict=True) if use]
-    found = maximise(objective, place[free], names=names, spread=spread[free], tolerance=1e-10)
+    size = abs(value_and_slope(problem, theta)[0])
+    found = maximise(
+        objective, place[free], names=names, spread=spread[free], tolerance=1e-8 / (1 + size)
+    )
     place[free] = found.point
-    return place, found.value, found.information, found.steps
+    bent = held[-1][1]
+    if moved(found.point) > _SAME:
+        bent = curvature(problem, place, free, spread)
+    return place, found.value, bent, found.steps
 
 
 def _require_informed(problem: Problem, information: Floats, free: Bools) -> None:

@@ -103,8 +103,12 @@ def value_and_slope(problem: Problem, theta: Floats) -> tuple[float, Floats]:
     return total, out + layout.pull_back_sum(_by_log(layout, q, slope), problem.x)
 
 
-def scores(problem: Problem, theta: Floats) -> Iterator[Scores]:
-    """Yield the scores of one unit of all parts, some rows at a time."""
+def scores(problem: Problem, theta: Floats, *, most_blocks: int | None = None) -> Iterator[Scores]:
+    """Yield the scores of one unit of all parts, some rows at a time.
+
+    With `most_blocks` only so many blocks of chains are gone through, spread evenly, and stand for
+    the others too (by their weights).
+    """
     from toolkit.survival.markov import kernels
 
     layout, paths = problem.layout, problem.paths
@@ -134,19 +138,34 @@ def scores(problem: Problem, theta: Floats) -> Iterator[Scores]:
             yield Scores(part="sums", first=at, n=np.ones(len(piece)),
                          rows=layout.pull_back(piece, problem.x[generator]))  # fmt: skip
     first = 0
+    used, more = _some_blocks(paths.blocks, most_blocks)
     for number, chains in enumerate(paths.blocks):
         if spectrum is None:
             break
+        if number not in used:
+            first += len(chains.n)
+            continue
         done = _chains(problem, number, chains, theta, q, spectrum, each=True)
         by_log = _by_log(layout, q[chains.generator], done.slope)
         rows = done.rest
         some_steps = layout.pull_back(by_log, problem.x[chains.generator])
         rows += np.add.reduceat(some_steps, chains.first[:-1], axis=0)
-        yield Scores(part="chains", first=first, rows=rows, n=chains.n)
+        yield Scores(part="chains", first=first, rows=rows, n=chains.n * more)
         first += len(chains.n)
 
 
-def scoring(problem: Problem, theta: Floats) -> tuple[float, Floats, Floats]:
+def _some_blocks(blocks: tuple[Chains, ...], most: int | None) -> tuple[set[int], float]:
+    """Choose blocks, and say how many times their weight all blocks have."""
+    if most is None or len(blocks) <= most:
+        return set(range(len(blocks))), 1.0
+    used = set(np.linspace(0, len(blocks) - 1, most).round().astype(int).tolist())
+    total = sum(float(chains.n.sum()) for chains in blocks)
+    return used, total / sum(float(blocks[number].n.sum()) for number in used)
+
+
+def scoring(
+    problem: Problem, theta: Floats, *, most_blocks: int | None = None
+) -> tuple[float, Floats, Floats]:
     """Return the log-likelihood, its slope, and the outer products of scores, (p, p).
 
     Of exactly observed moves the expected information q_rs × time at risk takes their place, which
@@ -157,7 +176,7 @@ def scoring(problem: Problem, theta: Floats) -> tuple[float, Floats, Floats]:
     information = np.zeros((layout.size, layout.size))
     if not np.isfinite(value):
         return value, slope, information
-    for some in scores(problem, theta):
+    for some in scores(problem, theta, most_blocks=most_blocks):
         if some.part != "sums":
             information += (some.rows * some.n[:, None]).T @ some.rows
     if problem.paths.sums is not None:
