@@ -11,7 +11,7 @@ from toolkit.survival.design import cells
 from toolkit.survival.discrete import discrete_competing, discrete_hazard, likelihood
 from toolkit.survival.discrete.likelihood import evaluate
 
-some = settings(max_examples=8, deadline=None)
+some = settings(max_examples=4, deadline=None)
 CALLS = {
     "cloglog": (discrete_hazard, {"event": "left"}),
     "logit": (discrete_hazard, {"event": "left", "link": "logit", "cluster": "site"}),

@@ -7,7 +7,7 @@ import polars as pl
 
 from toolkit.survival.discrete import discrete_competing, discrete_hazard
 
-REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "100"))
+REPLICATES = max(int(os.environ.get("COVERAGE_REPLICATES", "100")) // 4, 25)
 SIZE, MONTHS = 400, 12
 
 
@@ -96,7 +96,7 @@ def test_competing_exits_cover(covers):
 
 def test_heterogeneity_covers(covers):
     rng = np.random.default_rng(3)
-    few = max(REPLICATES // 4, 20)
+    few = max(REPLICATES // 5, 10)
     gamma, normal, ignored = [], [], []
     for _ in range(few):
         n = 3000

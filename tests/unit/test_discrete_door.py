@@ -1,5 +1,6 @@
 """What discrete-time models refuse, and what they say then."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 import pytest
@@ -138,3 +139,14 @@ def test_results_present_themselves():
     assert "robust_se" in fit(robust=True).tidy().columns
     ratios = fit().tidy(exponentiate=True)["estimate"].to_numpy()
     assert np.log(ratios) == pytest.approx(fit().coefficients)
+
+
+def test_baselines_are_drawn():
+    for model in (
+        fit(strata="g", baseline="spline"),
+        discrete_competing("x", DATA, time="months", event="cause"),
+    ):
+        ax = model.plot()
+        assert len(ax.lines) == 2
+        assert ax.get_ylabel() == "Hazard"
+        plt.close(ax.figure)

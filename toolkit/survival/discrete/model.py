@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from toolkit.survival.regression import Regression
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from toolkit.survival.counts import Weighting
@@ -109,6 +111,32 @@ class MonthlyModel(Regression):
             low, high = interval(value, error, conf_level=self.conf_level, conf_type=conf_type)
             parts.append(as_frame(row, newcomers.labels, asked, value, error, low, high))
         return pl.concat(parts)
+
+    @abstractmethod
+    def baseline(self) -> pl.DataFrame:
+        """Return the hazards by month for a row whose terms and offset are all 0."""
+
+    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw the baseline hazards by month, with their intervals, a line a stratum and cause."""
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots(layout="constrained")
+        table = self.baseline()
+        by = [name for name in table.columns[: table.columns.index("time")] if name]
+        for part in table.partition_by(by, maintain_order=True) if by else [table]:
+            label = ", ".join(str(part[name][0]) for name in by)
+            month, hazard, low, high = (
+                part[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+                for name in ("time", "estimate", "conf_low", "conf_high")
+            )
+            (line,) = ax.step(month, hazard, where="mid", label=label or None, **options)
+            ax.fill_between(month, low, high, step="mid", alpha=0.15, color=line.get_color(), lw=0)
+        if by:
+            ax.legend(frameon=False)
+        ax.set(xlabel="Month", ylabel="Hazard", ylim=(0, None))
+        ax.spines[["top", "right"]].set_visible(False)
+        return ax
 
     def _errors(self, way: Course, gradient: Floats) -> Floats:
         by_term, by_block, at = to_parameters(self.fit, way, gradient)
