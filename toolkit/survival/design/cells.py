@@ -174,14 +174,19 @@ class Design:
 
     def cluster_sums(self, influence: Floats, cluster: str) -> Floats:
         """Return the weighted influences added up per cluster, (clusters, p)."""
-        code = self._source.cluster_codes(cluster)
-        cell = self.cell_of_row()
-        used = cell >= 0
-        weight = self.row_weights()[used]
-        code, cell = code[used], cell[used]
-        known, code = np.unique(code, return_inverse=True) if not used.all() else (None, code)
-        n_cluster = len(known) if known is not None else int(code.max()) + 1
+        code, cell, weight = self.cluster_codes(cluster)
+        n_cluster = int(code.max()) + 1
         return add_up(influence[cell] * weight[:, None], code, n_cluster).reshape(n_cluster, -1)
+
+    def cluster_codes(self, cluster: str) -> tuple[Ints, Ints, Floats]:
+        """Return cluster 0 … G-1, cell and weight of each row of the data that counts, (N,)."""
+        code = self._source.cluster_codes(cluster)
+        cell, weight = self.cell_of_row(), self.row_weights()
+        used = cell >= 0
+        if used.all():
+            return code, cell, weight
+        _, code = np.unique(code[used], return_inverse=True)
+        return code, cell[used], weight[used]
 
     def subset_event(self, cause: int) -> Design:
         """Return the design in which only the `cause`-th cause (1 … K) is an event."""
