@@ -11,7 +11,8 @@ import polars as pl
 from toolkit.errors import UnknownCodeError
 from toolkit.frames import require_columns, require_no_nulls, require_rows
 from toolkit.result import Result
-from toolkit.survival.cox.hazard import hazard_at, hazard_spread, observed_until
+from toolkit.survival.cox.hazard import hazard_at, observed_until
+from toolkit.survival.cox.hazard_spread import hazard_spread
 from toolkit.survival.curves import check_times, time_series
 from toolkit.survival.intervals import ConfType, interval, normal_quantile
 
@@ -171,12 +172,8 @@ def hazard_points(
     ratio = np.exp(middle @ model.coefficients + offset - fitted.offset_centre)[unit]
     v = middle[unit] * base.cumulative[:, None] - base.slope
     if model.robust:
-        variance = np.empty(len(unit))
-        for layer in np.unique(stratum):
-            mine = stratum[unit] == layer
-            known, at = np.unique(time[mine], return_inverse=True)
-            spread = hazard_spread(fitted, model.vcov_model, layer, known, model.cluster)
-            variance[mine] = spread.at(at).variance(v[mine], model.vcov)
+        spread = hazard_spread(fitted, model.vcov_model, stratum[unit], time, model.cluster)
+        variance = spread.variance(v, model.vcov)
     else:
         variance = base.variance + ((v @ model.vcov) * v).sum(axis=1)
     known = time <= observed_until(fitted)[stratum[unit]]

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.cox.score import score_of_cells, unit_sums
 from toolkit.survival.segments import Steps
 
 if TYPE_CHECKING:
@@ -33,9 +32,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-
-#: Numbers of a block of cells × times: 16 MiB.
-_BLOCK = 2**21
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +55,7 @@ def hazard_at(fitted: Fitted, stratum: Ints, time: Floats) -> HazardPoints:
 
     Past the last time observed in a stratum it goes on as it was: see `observed_until`.
     """
-    row = _rows(fitted, stratum, time)
+    row = last_event_time(fitted, stratum, time)
     sets = fitted.risk_sets
     steps = np.column_stack(
         [fitted.hazard, fitted.mean_weight * fitted.sums.second, fitted.means().pull]
@@ -90,63 +86,29 @@ def hazard_influence(
     design, sets = fitted.design, fitted.risk_sets
     stratum = design.stratum[design.pattern[cells]]
     known, at = np.unique(stratum, return_inverse=True)
-    point = _rows(fitted, np.repeat(known, len(times)), np.tile(times, len(known)))
+    point = last_event_time(fitted, np.repeat(known, len(times)), np.tile(times, len(known)))
     row = point.reshape(len(known), len(times))[at]  # (C, K) last event time at or before t
     last, event = sets.last[cells][:, None], sets.event[cells][:, None]
     risk = fitted.risk[design.pattern[cells]][:, None]
-    weight = fitted.mean_weight
-    lived = np.append(sets.cumulated(weight * fitted.sums.second), 0.0)
+    lived, jump, own_less = (np.append(values, 0.0) for values in pieces(fitted))
     until = np.minimum(row, last)
     start = np.full_like(last, -1) if sets.before is None else sets.before[cells][:, None]
     moved = -risk * np.where(until > start, lived[until] - lived[start], 0.0)
-    own_less = risk * (weight * (fitted.sums.second - fitted.sums.own_second))[last]
-    jump = (fitted.sums.first / sets.deaths)[last]
-    return moved + np.where(event & (last >= 0) & (row >= last), jump + own_less, 0.0)
+    happened = event & (last >= 0) & (row >= last)
+    return moved + np.where(happened, jump[last] + risk * own_less[last], 0.0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class HazardSpread:
-    """Sums over units (or clusters) that the robust variance of (1) is made of, K times.
+def pieces(fitted: Fitted) -> tuple[Floats, Floats, Floats]:
+    """Return what m_c(t) is made of, (T,) each.
 
-    Attributes
-    ----------
-    own : (K,) array, Σ m(t)²
-    mixed : (K, p) array, Σ m(t) dfbeta
+    -r (lived(t) - lived(entry)) while at risk; at its own event `jump` + r `own_less` is added.
     """
-
-    own: Floats
-    mixed: Floats
-
-    def at(self, point: Ints) -> HazardSpread:
-        """Return the sums at some of the K times."""
-        return HazardSpread(own=self.own[point], mixed=self.mixed[point])
-
-    def variance(self, v: Floats, vcov: Floats) -> Floats:
-        """Return Σ (m + v'dfbeta)², (K,), with `v` (K, p) as in (1) and `vcov` the robust one."""
-        total: Floats = self.own + 2 * (self.mixed * v).sum(axis=1) + ((v @ vcov) * v).sum(axis=1)
-        return total
+    sums, weight = fitted.sums, fitted.mean_weight
+    lived = fitted.risk_sets.cumulated(weight * sums.second)
+    return lived, sums.first / fitted.risk_sets.deaths, weight * (sums.second - sums.own_second)
 
 
-def hazard_spread(
-    fitted: Fitted, bread: Floats, stratum: int, times: Floats, cluster: str | None
-) -> HazardSpread:
-    """Return the sums of squares and products for a stratum's hazard at K times."""
-    dfbeta = score_of_cells(fitted) @ bread
-    width = max(1, _BLOCK // len(dfbeta))
-    own, mixed = np.empty(len(times)), np.empty((len(times), dfbeta.shape[1]))
-    inside = fitted.design.stratum[fitted.design.pattern] == stratum
-    units = unit_sums(fitted.design, dfbeta, cluster)
-    for low in range(0, len(times), width):
-        some = slice(low, low + width)
-        moved = hazard_influence(fitted, times[some])
-        moved[~inside] = 0.0
-        sums = unit_sums(fitted.design, moved, cluster)
-        own[some] = (sums * sums).sum(axis=0)
-        mixed[some] = sums.T @ units
-    return HazardSpread(own=own, mixed=mixed)
-
-
-def _rows(fitted: Fitted, stratum: Ints, time: Floats) -> Ints:
+def last_event_time(fitted: Fitted, stratum: Ints, time: Floats) -> Ints:
     """Return the last event time of the stratum at or before each time, -1 before the first."""
     sets = fitted.risk_sets
     row = Steps(sets.stratum, sets.time).last(stratum, time)

@@ -204,3 +204,25 @@ def sum_back(values: Any, first: Any, out: Any) -> None:
             else:
                 lost[k] += (value - total[k]) + before
             out[t, k] = total[k] + lost[k]
+
+
+@nb.njit(cache=True, nogil=True)
+def add_clusters(
+    code: Any, cell: Any, weight: Any, last: Any, before: Any, event: Any, risk: Any,
+    lived: Any, jump: Any, own_less: Any, first: Any, row: int, sums: Any,
+) -> None:  # fmt: skip
+    """Add w m_c(t) of each row of the data to its cluster in `sums`, t the time at `row`.
+
+    Rows of other strata, whose times have another `first`, are left out.
+    """
+    for i in range(len(cell)):
+        c = cell[i]
+        k = last[c]
+        start = before[c] if len(before) else -1
+        if k < 0 or first[k] != first[row] or start >= row:
+            continue
+        until = min(k, row)
+        m = -risk[c] * (lived[until] - (lived[start] if start >= 0 else 0.0))
+        if event[c] and k <= row:
+            m += jump[k] + risk[c] * own_less[k]
+        sums[code[i]] += weight[i] * m

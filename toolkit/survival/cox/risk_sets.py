@@ -172,5 +172,8 @@ def _search(known: NDArray[Any], asked: NDArray[Any]) -> Ints:
 
 
 def _axis(stratum: Ints, time: NDArray[Any]) -> tuple[Ints, NDArray[Any]]:
+    if not stratum.any():
+        known = np.unique(time)
+        return np.zeros(len(known), dtype=np.int64), known
     axis = pl.DataFrame({"stratum": stratum, "time": time}).unique().sort("stratum", "time")
     return axis["stratum"].to_numpy(), axis["time"].to_numpy()
