@@ -10,8 +10,8 @@ from polars.testing import assert_frame_equal
 from toolkit import survival
 from toolkit.survival.cox import cox
 
-some = settings(max_examples=6, deadline=None)
-few = settings(max_examples=3, deadline=None)
+some = settings(max_examples=4, deadline=None)
+few = settings(max_examples=2, deadline=None)
 
 
 @st.composite

@@ -22,6 +22,7 @@ def plot_difference(found: Difference, *, ax: Axes | None, **options: Any) -> Ax
     The line of no difference is drawn: 0, or 1 for ratios, which get a logarithmic axis.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import ScalarFormatter
 
     if ax is None:
         _, ax = plt.subplots(layout="constrained")
@@ -30,7 +31,10 @@ def plot_difference(found: Difference, *, ax: Axes | None, **options: Any) -> Ax
     keys = [*found.layers, "contrast", *found.kinds]
     parts = found.table.partition_by(keys, maintain_order=True)
     for i, part in enumerate(parts):
-        label = ", ".join(str(part[name][0]) for name in keys)
+        label = ", ".join(
+            f"{name} {part[name][0]}" if name in found.kinds else str(part[name][0])
+            for name in keys
+        )
         names = ["time", "estimate", "conf_low", "conf_high"]
         banded = "band_low" in part.columns
         numbers = part.select(*names, *(["band_low", "band_high"] if banded else []))
@@ -49,6 +53,8 @@ def plot_difference(found: Difference, *, ax: Axes | None, **options: Any) -> Ax
             ax.step(time, edge, where="post", color=colour, lw=0.7, ls=":")
     if ratio:
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(ScalarFormatter())  # 0.5 and 2 rather than powers of ten
+        ax.yaxis.set_minor_formatter(ScalarFormatter())
     ax.set(xlabel="Time", ylabel=found.measure.capitalize())
     if len(parts) > 1:
         ax.legend(frameon=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time as clock
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -217,13 +217,15 @@ def largest_deviations(covariance: Floats, scale: Floats, draws: int, seed: int)
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     some = values > 1e-12 * max(float(values[-1]), 0.0)
     root = vectors[:, some] * np.sqrt(values[some])
-    rng = np.random.default_rng(seed)
-    block = max(1, 4_000_000 // max(len(scale), 1))
-    largest = [
-        np.abs(rng.standard_normal((min(block, draws - first), root.shape[1])) @ root.T).max(axis=1)
-        for first in range(0, draws, block)
-    ]
-    return np.sort(np.concatenate(largest))
+    normal = _normals(seed, draws, len(scale))[:, : root.shape[1]]
+    largest: Floats = np.abs(normal @ root.T).max(axis=1)
+    return np.sort(largest)
+
+
+@lru_cache(maxsize=1)
+def _normals(seed: int, draws: int, width: int) -> Floats:
+    """Return standard normal draws, (draws, width); kept for the next curve with as many times."""
+    return np.random.default_rng(seed).standard_normal((draws, width))
 
 
 def critical_value(deviations: Floats, conf_level: float) -> float:

@@ -93,7 +93,7 @@ class Difference(Result):
         return self.sup
 
     def glance(self) -> pl.DataFrame:
-        """Return one row: counts, measure, and the smallest p-values."""
+        """Return one row: counts, measure, and how many contrasts and estimates."""
         return pl.DataFrame(
             {
                 "n": [self.meta["n"]],
