@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class HazardSpread:
-    """Sums over units (or clusters) that the robust variance of eq. 1 in `hazard` is made of, K times.
+    """Sums over units (or clusters) for the robust variance of eq. 1 in `hazard`, K times.
 
     Attributes
     ----------

@@ -17,6 +17,7 @@ from toolkit.errors import CallError, NegativeTimeError, unknown_option
 from toolkit.result import Result
 from toolkit.survival.cox.likelihood import exposure_of
 from toolkit.survival.cox.residuals import scaled_schoenfeld, schoenfeld
+from toolkit.survival.cox.threads import weighted_square
 from toolkit.survival.regression import inverse
 from toolkit.survival.segments import add_up
 
@@ -216,6 +217,5 @@ def _weighted_information(fitted: Fitted, g: Floats) -> Floats:
     weight = add_up(
         design.n * fitted.risk[design.pattern] * exposure, design.pattern, len(design.x)
     )
-    middle = design.x - fitted.centre
-    total = (middle * weight[:, None]).T @ middle - fitted.means().square(g)
-    return (total + total.T) / 2
+    square, _ = weighted_square(design.x, fitted.centre, weight)
+    return square - fitted.means().square(g)
