@@ -24,7 +24,7 @@ from toolkit.survival.cox.fit import fit_design as cox_design
 from toolkit.survival.design import make_design
 from toolkit.survival.fine_gray.fit import fit_design as refit
 from toolkit.survival.fine_gray.jumps import find_jumps
-from toolkit.survival.fine_gray.likelihood import derivatives, evaluate
+from toolkit.survival.fine_gray.likelihood import Likelihood
 
 TIED = pl.DataFrame(
     {
@@ -110,11 +110,10 @@ def test_likelihood_and_score_at_0_are_fractions(censoring, a, b):
     ]  # of them with z = 1: one of the two who left
     assert model.loglik_null == pytest.approx(-sum(log(n) for n in risk_sets), abs=1e-12)
     score = sum(z - with_z / n for z, with_z, n in zip((1, 0, 1), of_z, risk_sets, strict=True))
-    parts = model.parts
-    at = evaluate(parts.sets, parts.x, parts.design.offset, np.zeros(1), "breslow")
-    assert derivatives(parts.sets, parts.x, at)[0][0] == pytest.approx(float(score), abs=1e-12)
+    at = Likelihood(model.design, model.parts.sets, "breslow").evaluate(np.zeros(1))
+    assert at.score[0] == pytest.approx(float(score), abs=1e-12)
     information = sum(w / n * (1 - w / n) for w, n in zip(of_z, risk_sets, strict=True))
-    assert derivatives(parts.sets, parts.x, at)[1][0, 0] == pytest.approx(float(information))
+    assert at.information[0, 0] == pytest.approx(float(information))
 
 
 # --- limits -------------------------------------------------------------------------------------

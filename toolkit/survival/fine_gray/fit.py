@@ -14,14 +14,13 @@ from toolkit.frames import as_columns
 from toolkit.provenance import versions
 from toolkit.survival.cox.fit import check_information, check_separation
 from toolkit.survival.design import make_design
-from toolkit.survival.fine_gray.influence import Parts, censoring_residuals, score_residuals
+from toolkit.survival.fine_gray.influence import Parts, coefficient_influence
 from toolkit.survival.fine_gray.jumps import CENSORINGS, CensoringType, find_jumps
-from toolkit.survival.fine_gray.likelihood import TIES, TiesType, derivatives, evaluate
+from toolkit.survival.fine_gray.likelihood import TIES, Likelihood, TiesType
 from toolkit.survival.fine_gray.model import FineGrayModel
 from toolkit.survival.fine_gray.risk_sets import lay_out
 from toolkit.survival.intervals import check_interval
 from toolkit.survival.regression import inverse, maximise
-from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 VarianceType = Literal["jackknife", "fine-gray", "known-weights"]
-#: Form of the censoring distribution's part in the variance; see `influence.censoring_residuals`.
+#: Form of the censoring distribution's part in the variance; see `influence.coefficient_influence`.
 VARIANCES: dict[str, bool | None] = {"jackknife": True, "fine-gray": False, "known-weights": None}
 
 
@@ -191,35 +190,26 @@ def fit_design(
     group = of_censoring[design.pattern]
     jumps = find_jumps(design, group, censoring)
     sets = lay_out(design, number, jumps, group)
-    n_pattern = add_up(design.n, design.pattern, len(design.x))
-    means = n_pattern @ design.x / n_pattern.sum()
-    x = design.x - means
-    spread = np.sqrt(n_pattern @ x**2 / n_pattern.sum())
-
-    def objective(beta: Floats) -> tuple[float, Floats, Floats]:
-        at = evaluate(sets, x, design.offset, beta, ties)
-        return (at.loglik, *derivatives(sets, x, at))
-
-    start = np.zeros(x.shape[1])
-    null = objective(start)
-    check_information(null[2], spread, sets.n_event.sum(), design, means)
-    beta = start
-    if len(start):
-        top = maximise(objective, start, names=design.terms, spread=spread)
-        check_separation(null[2], top.information, spread, float(sets.units.sum()), design.terms)
+    objective = Likelihood(design, sets, ties)
+    spread = objective.spread
+    beta = np.zeros(len(design.terms))
+    null = objective.evaluate(beta)
+    check_information(null.information, spread, sets.n_event.sum(), design, objective.centre)
+    if len(beta):
+        top = maximise(objective, beta, names=design.terms, spread=spread)
+        check_separation(
+            null.information, top.information, spread, float(sets.units.sum()), design.terms
+        )
         # one step more squares what is left of the error
         beta = top.point + top.inverse @ top.score
-    at = evaluate(sets, x, design.offset, beta, ties)
-    bread = inverse(derivatives(sets, x, at)[1])
+    at = objective.evaluate(beta)
+    bread = inverse(at.information)
     parts = Parts(
-        design=design, sets=sets, jumps=jumps, group=group, censoring=censoring, at=at, x=x,
-        beta=beta,
+        design=design, sets=sets, jumps=jumps, group=group, censoring=censoring, at=at,
+        centre=objective.centre,
     )  # fmt: skip
     exact = VARIANCES[variance]
-    moved = score_residuals(parts)
-    if exact is not None:
-        moved += censoring_residuals(parts, exact=exact)
-    influence = moved @ bread
+    influence = coefficient_influence(parts, bread, exact=exact)
     vcov, n_cluster = design.meat(influence, cluster) if robust else (bread, 0)
     meta = _describe(design, number) | {
         "method": "Fine and Gray",
@@ -238,11 +228,10 @@ def fit_design(
         vcov_model=bread,
         robust=robust,
         loglik=at.loglik,
-        loglik_null=null[0],
+        loglik_null=null.loglik,
         conf_level=conf_level,
         design=design,
         cause=design.causes[number - 1],
-        means=means,
         exact=exact,
         cluster=cluster,
         cell_influence=influence,

@@ -17,6 +17,7 @@ from toolkit.survival.fine_gray.predict import cumulative_hazard, hazard_errors
 from toolkit.survival.incidence_curves import IncidenceCurves
 from toolkit.survival.intervals import check_interval
 from toolkit.survival.regression import Regression, wald_test
+from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,15 +44,12 @@ class FineGrayModel(Regression):
     ----------
     cause
         The cause, as in the data.
-    means : (p,) array
-        Of the covariates; the calculations are on centred ones.
     exact : bool or None
         Form of the estimated censoring distribution's part in the variance (None: left out).
     cluster : str or None
     """
 
     cause: Any
-    means: Floats = field(repr=False)
     exact: bool | None = field(repr=False)
     cluster: str | None
     cell_influence: Floats = field(repr=False)
@@ -86,7 +84,7 @@ class FineGrayModel(Regression):
         """
         sets = self.parts.sets
         value, _ = cumulative_hazard(self.parts, sets.stratum, sets.time.astype(np.float64))
-        ratio = np.exp(-self.means @ self.coefficients)
+        ratio = np.exp(-self.parts.centre @ self.coefficients)
         count = sets.n_event if self.design.sampling else np.rint(sets.n_event).astype(np.int64)
         return pl.DataFrame(
             {
@@ -135,8 +133,8 @@ class FineGrayModel(Regression):
         known = np.unique(self.parts.sets.time).astype(np.float64)
         asked = known if times is None else check_times(times)
         value, error = hazard_errors(
-            self.parts, self.cell_influence, x=x - self.means, offset=offset, stratum=stratum,
-            times=asked, cluster=self.cluster, exact=self.exact,
+            self.parts, self.cell_influence, x=x - self.parts.centre, offset=offset,
+            stratum=stratum, times=asked, cluster=self.cluster, exact=self.exact,
         )  # fmt: skip
         seen = self._last_times()[stratum][:, None] >= asked
         left = np.exp(-value)
@@ -181,8 +179,10 @@ class FineGrayModel(Regression):
             return self.design.to_rows(score_residuals(parts))
         if kind == "martingale":
             return self.design.to_rows(martingale_residuals(parts)[:, None])[:, 0]
-        events = np.asarray(parts.sets.events @ parts.x)
-        return events - parts.sets.n_event[:, None] * parts.at.means.own
+        sets, own = parts.sets, np.flatnonzero(parts.sets.own)
+        events = self.design.n[own, None] * parts.x(own)
+        total = add_up(events, sets.last[own], len(sets.time))
+        return total - sets.n_event[:, None] * parts.at.means.own
 
     def _strata(self, stratum: Ints) -> dict[str, pl.Series]:
         return {n: self.design.strata[n].gather(stratum) for n in self.design.strata.columns if n}

@@ -32,7 +32,7 @@ def cumulative_hazard(parts: Parts, stratum: Ints, time: Floats) -> tuple[Floats
     """Return Λ and V of centred covariates at each (stratum, time): (Q,) and (Q, p)."""
     sets, at = parts.sets, parts.at
     row = Steps(sets.stratum, sets.time).last(stratum, time)
-    row = np.where(row >= sets.first[stratum], row, -1)
+    row = np.where((row >= 0) & (sets.stratum[row] == stratum), row, -1)
     both = running_sum(np.column_stack([at.hazard, at.means.pull]), sets.stratum)
     found = value_at(both, row)
     return found[:, 0], found[:, 1:]
@@ -51,7 +51,7 @@ def hazard_errors(
 ) -> tuple[Floats, Floats]:
     """Return Λ(t | x) and its standard error, (V, T), for V centred patterns at T times.
 
-    `exact` as in `influence.censoring_residuals`; None where the weights count as known.
+    `exact` as in `influence.coefficient_influence`.
     """
     value = np.empty((len(x), len(times)))
     error = np.empty_like(value)
@@ -72,7 +72,7 @@ def hazard_errors(
                 + 2 * np.einsum("vtp,tp->vt", gradient, spread[:k, k:])
                 + np.einsum("vtp,pq,vtq->vt", gradient, spread[k:, k:], gradient)
             )
-            scale = np.exp(x[who] @ parts.beta + offset[who])[:, None]
+            scale = np.exp(x[who] @ parts.at.beta + offset[who])[:, None]
             block = np.ix_(who, np.arange(first, first + k))
             value[block] = scale * hazard
             error[block] = scale * np.sqrt(np.maximum(squared, 0.0))

@@ -3,13 +3,12 @@
 At a moment, an event time t of the cause in a stratum, are at risk: who is still there, with weight
 1, and who left by another cause before t, with weight w(t) (see `jumps`). The first are a running
 sum back from the last moment; the second one forward, times w of the moment over w of the leaving.
-Which cells go where does not depend on coefficients, so it is worked out once, as sparse matrices
-from patterns to moments.
+Which cells go where does not depend on coefficients, so it is worked out once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,17 +28,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RiskSets:
-    """M moments, sorted by stratum and time; L rows of weights; C cells; P patterns.
+    """M moments, sorted by stratum and time; L rows of weights; C cells.
 
     Attributes
     ----------
-    stratum, time : (M,) arrays
-    first : (S + 1,) array
-        First moment of each stratum.
+    stratum, time, start : (M,) arrays
+        The moments, and the first moment of their stratum.
     n_event, units : (M,) arrays
         Events of the cause: weighted, and how many units had them (rows for sampling weights).
-    last, come : (C,) arrays
-        Last moment at or before a cell's exit and entry; below the stratum's first: none.
+    last : (C,) array
+        Last moment at or before a cell's exit, -1 if there is none in its stratum.
+    come : (C,) array
+        The same of its entry; of length 0 without left truncation.
     own : (C,) array
         Whether the cell is of the cause.
     moment, run, weight : (L,) arrays
@@ -51,15 +51,11 @@ class RiskSets:
         First row at which they count, and 1 / w at their leaving.
     jump_group : (runs,) array
         Censoring group of each run.
-    still, gone, events : sparse (M, P), (L, P), (M, P)
-        Weights of the cells by place and pattern: exits less entries, who left by another cause
-        (times `share`), events of the cause.
-    events_of_pattern : (P,) array
     """
 
     stratum: Ints
     time: NDArray[Any]
-    first: Ints
+    start: Ints
     n_event: Floats
     units: Floats
     last: Ints
@@ -72,26 +68,6 @@ class RiskSets:
     place: Ints
     share: Floats
     jump_group: Ints
-    still: Any = field(repr=False)
-    gone: Any = field(repr=False)
-    events: Any = field(repr=False)
-    events_of_pattern: Floats = field(repr=False)
-
-    def sums(self, values: Floats) -> Floats:
-        """Return the weighted sums over the risk sets of values per pattern: (P, q) to (M, q)."""
-        there = running_sum(np.asarray(self.still @ values), self.stratum, reverse=True)
-        if len(self.carried):
-            left = running_sum(np.asarray(self.gone @ values), self.run) * self.weight[:, None]
-            there += add_up(left, self.moment, len(self.time))
-        return there
-
-    def exposure(self, hazard: Floats) -> Floats:
-        """Return Σ over a pattern's cells of n Σ_t w(t) hazard(t), (P,), of (M,) hazards."""
-        total = running_sum(hazard, self.stratum)
-        spent: Floats = self.still.T @ total
-        if len(self.carried):
-            spent += self.gone.T @ self.to_come(hazard[:, None])[:, 0]
-        return spent
 
     def to_come(self, hazard: Floats) -> Floats:
         """Return Σ w(t) hazard(t) from each row of weights to the end of its run, (L, q)."""
@@ -106,17 +82,14 @@ def lay_out(design: Design, cause: int, jumps: Jumps, group: Ints) -> RiskSets:
     toolkit.errors.EstimationError
         When a weight does not exist: with left truncation, when nobody is at risk for a while.
     """
-    from scipy.sparse import csr_array
-
     stratum_of = design.stratum[design.pattern]
     own = design.event == cause
     stratum, time = _distinct(stratum_of[own], design.time[own])
-    n_moment, n_pattern = len(time), len(design.x)
     first = np.searchsorted(stratum, np.arange(design.strata.height + 1))
     steps = Steps(stratum, time)
     last = steps.last(stratum_of, design.time)
     start = first[stratum_of]
-    come = start - 1 if design.entry is None else steps.last(stratum_of, design.entry)
+    come = last[:0] if design.entry is None else steps.last(stratum_of, design.entry)
 
     # rows of weights: a pair of stratum and censoring group has all moments of the stratum
     other = (design.event > 0) & ~own
@@ -147,21 +120,14 @@ def lay_out(design: Design, cause: int, jumps: Jumps, group: Ints) -> RiskSets:
     carried, place = carried[kept], place[kept]
     share = np.exp(-left[kept])
 
-    def spread(n: Floats, row: Ints, cells: Ints, rows: int) -> Any:
-        return csr_array((n, (row, design.pattern[cells])), shape=(rows, n_pattern))
-
-    stay = np.flatnonzero(last >= start)
-    late = np.flatnonzero(come >= start)
-    both = np.concatenate([stay, late])
-    events = np.flatnonzero(own)
     return RiskSets(
         stratum=stratum,
         time=time,
-        first=first,
-        n_event=add_up(design.n[own], last[own], n_moment),
-        units=add_up((design.rows if design.sampling else design.n)[own], last[own], n_moment),
-        last=last,
-        come=come,
+        start=first[stratum],
+        n_event=add_up(design.n[own], last[own], len(time)),
+        units=add_up((design.rows if design.sampling else design.n)[own], last[own], len(time)),
+        last=np.where(last >= start, last, -1),
+        come=np.where(come >= start, come, -1) if len(come) else come,
         own=own,
         moment=moment,
         run=run,
@@ -170,14 +136,7 @@ def lay_out(design: Design, cause: int, jumps: Jumps, group: Ints) -> RiskSets:
         place=place,
         share=share,
         jump_group=(pair % n_group)[which[new]] if len(which) else pair,
-        still=spread(
-            np.concatenate([design.n[stay], -design.n[late]]),
-            np.concatenate([last[stay], come[late]]), both, n_moment,
-        ),
-        gone=spread(design.n[carried] * share, place, carried, len(moment)),
-        events=spread(design.n[events], last[events], events, n_moment),
-        events_of_pattern=add_up(design.n[events], design.pattern[events], n_pattern),
-    )  # fmt: skip
+    )
 
 
 def _distinct(stratum: Ints, time: NDArray[Any]) -> tuple[Ints, NDArray[Any]]:
