@@ -193,6 +193,22 @@ def test_what_the_result_shows():
     assert model.proportionality().tidy()["df"].to_list() == [1, 2, 3]
 
 
+def test_what_makes_numbers_less_sure_is_said():
+    model = fit("x + y", cluster="site")
+    assert "only 6 clusters of site" in model.meta["warnings"][0]
+    assert fit("x").meta["warnings"] == []
+    late = pl.DataFrame({"in": [0, 0, 4, 4, 5], "time": [2, 3, 7, 8, 8], "event": [1, 1, 1, 1, 0],
+                         "x": [0.0, 1.0, 1.0, 0.0, 0.0]})  # fmt: skip
+    (said,) = fit(data=late, entry="in").meta["warnings"]
+    assert "at 1 of 4 times of events all at risk have the event" in said
+
+
+def test_fewer_clusters_than_coefficients_have_no_wald_test():
+    model = fit("x + y + z", DATA.with_columns(site=pl.col("site") % 2), cluster="site")
+    assert model.glance()["wald"].item() is None
+    assert model.glance()["likelihood_ratio"].item() > 0
+
+
 def test_pictures_are_drawn_on_the_axes_given():
     import matplotlib as mpl
 

@@ -13,7 +13,7 @@ from toolkit.provenance import versions
 from toolkit.survival.cox.exact import ExactLikelihood
 from toolkit.survival.cox.likelihood import TIES, PartialLikelihood, Ties
 from toolkit.survival.cox.model import CoxModel
-from toolkit.survival.cox.risk_sets import make_risk_sets
+from toolkit.survival.cox.risk_sets import RiskSets, make_risk_sets
 from toolkit.survival.cox.score import robust_variance
 from toolkit.survival.design import Design, make_design
 from toolkit.survival.intervals import check_interval
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+#: Below this many clusters the robust variance is known to be too small (Cameron, Miller 2015).
+_FEW_CLUSTERS = 30
 #: Share of one event's information below which a direction has none.
 _ONE_HUNDREDTH = 0.01
 _METHODS = {
@@ -60,8 +62,9 @@ def cox(
     formula : str
         Right-hand side, as ``age + C(group) + age:sex``; the baseline takes the intercept's place.
     data : frame
-        One row a spell: polars (eager or lazy), or anything narwhals can read. A person whose
-        covariates change has several rows, (entry, time], and `cluster` or `robust=False`.
+        One row a spell: polars (eager or lazy), or anything narwhals can read. Somebody whose
+        covariates change over time has a row for each stretch, (entry, time], and the event in the
+        last; that needs no `cluster`, several events of a person do.
     time : str
         End of the row, a number ≥ 0. At equal times events come before censorings.
     event : str
@@ -200,7 +203,7 @@ def fit_design(
         "cluster": cluster,
         "n_cluster": units if cluster else None,
         "n_step": steps,
-        "warnings": [],
+        "warnings": _warnings(sets, design, units, cluster),
         "versions": versions(),
     }
     return CoxModel(
@@ -219,6 +222,24 @@ def fit_design(
         fitted=fitted,
         score_test=float(null[1] @ inverse(null[2]) @ null[1]),
     )
+
+
+def _warnings(sets: RiskSets, design: Design, units: int | None, cluster: str | None) -> list[str]:
+    """Say what makes the numbers less sure than they look."""
+    said = []
+    if cluster is not None and units is not None and units < _FEW_CLUSTERS:
+        said.append(
+            f"only {units:,} clusters of {cluster}: robust standard errors are too small, "
+            "the more so the fewer there are"
+        )
+    if sets.before is not None:
+        alone = sets.lonely(design)
+        if alone:
+            said.append(
+                f"at {alone:,} of {len(sets):,} times of events all at risk have the event, before "
+                "others enter: they say nothing of the coefficients, and the baseline leaps there"
+            )
+    return said
 
 
 def _variance(cluster: str | None, *, robust: bool) -> str:

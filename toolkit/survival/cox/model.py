@@ -16,7 +16,7 @@ from toolkit.survival.cox.curves import CoxCurves, baseline_table, new_rows, pre
 from toolkit.survival.cox.residuals import RESIDUALS, Residual, refuse_exact, residuals_of
 from toolkit.survival.cox.score import score_of_cells
 from toolkit.survival.intervals import ConfType, check_interval, normal_quantile
-from toolkit.survival.regression import Regression
+from toolkit.survival.regression import Regression, wald_test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,22 +61,21 @@ class CoxModel(Regression):
     def glance(self) -> pl.DataFrame:
         """Return one row: counts, likelihoods, three tests of all coefficients, concordance.
 
-        `likelihood_ratio`, `wald` (with the robust variance if there is one) and `score` are
-        chi-squared statistics on `df` degrees of freedom.
+        `likelihood_ratio`, `wald` (with the robust variance if there is one; null when that has
+        fewer clusters than coefficients) and `score` are chi-squared statistics on `df` degrees of
+        freedom. With weights or clusters only `wald` is a test: the others take rows for
+        independent, and weights for counts.
         """
         from scipy.special import chdtrc
 
         df = len(self.terms)
-        b = self.coefficients
-        tests = {
-            "likelihood_ratio": 2 * (self.loglik - self.loglik_null),
-            "wald": float(b @ np.linalg.solve(self.vcov, b)) if df else 0.0,
-            "score": self.score_test,
-        }
         columns = self._fit_columns()
-        for name, value in tests.items():
-            columns[name] = value
-            columns[f"{name}_p_value"] = float(chdtrc(df, value)) if df else None
+        ratio = 2 * (self.loglik - self.loglik_null)
+        columns["likelihood_ratio"] = ratio
+        columns["likelihood_ratio_p_value"] = float(chdtrc(df, ratio)) if df else None
+        columns["wald"], columns["wald_p_value"] = wald_test(self.coefficients, self.vcov)
+        columns["score"] = self.score_test
+        columns["score_p_value"] = float(chdtrc(df, self.score_test)) if df else None
         columns["concordance"] = self.concordance.estimate
         columns["concordance_std_error"] = self.concordance.std_error
         frame = pl.DataFrame({name: [value] for name, value in columns.items()})

@@ -86,6 +86,18 @@ class RiskSets:
         sum_back(_wide(net), self.first, _wide(out))
         return out
 
+    def lonely(self, design: Design) -> int:
+        """Return at how many times all at risk have the event while others are still to come."""
+        units = design.rows if design.sampling else design.n
+        here = self.last >= 0
+        early = None
+        if self.before is not None:
+            entered = self.before >= 0
+            early = add_up(units[entered], self.before[entered], len(self))
+        there = self.at_risk(add_up(units[here], self.last[here], len(self)), early)
+        final = np.append(self.first[1:] != self.first[:-1], True)
+        return int(((there < self.deaths + 0.5) & ~final).sum())
+
     def over_interval(self, cumulative: Floats, cell: NDArray[np.bool_] | slice) -> Floats:
         """Return what a running sum over event times gains while each cell is at risk, (C, …)."""
         last = self.last[cell]
