@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.survival.cox.score import score_of_cells
+from toolkit.survival.products import rows_times
 from toolkit.survival.segments import before
 from toolkit.survival.units import Units, make_units
 
@@ -160,7 +161,7 @@ def incidence_errors(
     through = np.concatenate(pulls, axis=2).reshape(n_cause * n_time, n_cause * p)
 
     def moved(cells: Ints) -> Floats:
-        total: Floats = influence[cells] @ through.T
+        total = rows_times(influence[cells], through.T)
         for part in parts:
             total += part.moved(cells, now).reshape(len(cells), -1)
         return total
@@ -225,7 +226,12 @@ class _CausePart:
 
 def coefficient_influence(models: list[CoxModel]) -> Floats:
     """Return what one unit of each cell moves all coefficients by, (C, K p)."""
-    return np.hstack([score_of_cells(model.fitted) @ model.vcov_model for model in models])
+    p = len(models[0].terms)
+    out = np.empty((len(models[0].design.time), len(models) * p))
+    for k, model in enumerate(models):
+        scores = score_of_cells(model.fitted)
+        out[:, k * p : (k + 1) * p] = rows_times(scores, model.vcov_model)
+    return out
 
 
 def predict(

@@ -17,6 +17,7 @@ from toolkit.frames import as_columns, require_columns, to_lazy
 from toolkit.survival.checks import check_time_type
 from toolkit.survival.counts import WEIGHTINGS, Weighting, count_cells, list_cells
 from toolkit.survival.design.formula import Covariates, learn, variables_of
+from toolkit.survival.products import weighted_cross
 from toolkit.survival.rows import Source
 from toolkit.survival.segments import add_up
 
@@ -168,9 +169,9 @@ class Design:
         """
         if cluster is None:
             units = self.rows if self.sampling else self.n
-            return (influence * self.n_squared[:, None]).T @ influence, round(units.sum())
+            return weighted_cross(influence, self.n_squared), round(units.sum())
         sums = self.cluster_sums(influence, cluster)
-        return sums.T @ sums, len(sums)
+        return weighted_cross(sums, np.ones(len(sums))), len(sums)
 
     def cluster_sums(self, influence: Floats, cluster: str) -> Floats:
         """Return the weighted influences added up per cluster, (clusters, p)."""

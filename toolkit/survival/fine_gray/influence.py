@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.survival.products import rows_times
 from toolkit.survival.segments import Steps, add_up, running_sum
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def coefficient_influence(parts: Parts, bread: Floats, *, exact: bool | None) ->
     out = np.empty((len(parts.design.time), len(parts.centre)))
     for cells, eta in score_blocks(parts):
         moved = eta if through is None else eta + through.moved(cells)
-        out[cells] = moved @ bread
+        out[cells] = rows_times(moved, bread)
     return out
 
 
