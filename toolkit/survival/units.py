@@ -177,10 +177,14 @@ def make_units(cells: Cells | Design, cluster: str | None = None) -> Units:
     rows_in = pl.DataFrame(
         {"unit": code, "cell": cells.cell_of_row(), "w": source.row_weights()}
     ).filter(pl.col("cell") >= 0)
-    pieces = rows_in.group_by("unit", "cell").agg(pl.col("w").sum()).sort("unit", "cell")
-    unit, cell, weight = (pieces[name].to_numpy() for name in ("unit", "cell", "w"))
-    count = pieces["unit"].n_unique()
-    return Units(unit=unit, cell=cell, weight=weight, cluster=cluster, count=count)
+    both = pl.col("unit") * len(cells.n) + pl.col("cell")  # one number is grouped faster than two
+    pieces = rows_in.select(both.alias("both"), "w").group_by("both").agg(pl.col("w").sum())
+    pieces = pieces.sort("both")
+    unit, cell = np.divmod(pieces["both"].to_numpy(), len(cells.n))
+    return Units(
+        unit=unit, cell=cell, weight=pieces["w"].to_numpy(), cluster=cluster,
+        count=int(1 + (unit[1:] != unit[:-1]).sum()),
+    )  # fmt: skip
 
 
 def clustered_variance(table: RiskTable, moved: CurveInfluence, units: Units) -> Floats:
@@ -190,30 +194,21 @@ def clustered_variance(table: RiskTable, moved: CurveInfluence, units: Units) ->
     sums over clusters of a_j a_k are running sums of their changes: the cost is that of the pieces,
     not of pieces times times.
     """
-    cells = table.cells
+    from toolkit.survival.units_kernel import add_changes
+
+    cells, n_rows, n_parts = table.cells, len(table.group), moved.basis.shape[1]
     group, weight = cells.group[units.cell], units.weight[:, None]
     come = np.maximum(moved.entry_row[units.cell], table.first[group])
     risk, left = moved.at_risk[units.cell] * weight, moved.left[units.cell] * weight
     row = np.concatenate([come, moved.exit_row[units.cell]])
-    change = np.concatenate([risk, left - risk])
-    unit = np.tile(group * (int(units.unit.max()) + 1) + units.unit, 2)
-    n_parts = change.shape[1]
-    named = {f"a{j}": change[:, j] for j in range(n_parts)}
-    state = (
-        pl.DataFrame({"unit": unit, "row": row, **named})
-        .group_by("unit", "row")
-        .agg(pl.col(named).sum())
-        .sort("unit", "row")
-        .with_columns(pl.col(named).cum_sum().over("unit"))
-    )
-    now = state.select(named.keys()).to_numpy()
-    new = state.select((pl.col("unit") != pl.col("unit").shift()).fill_null(value=True))
-    past = np.where(new.to_numpy(), 0.0, np.roll(now, 1, axis=0))
-    at = state["row"].to_numpy()
-    variance = np.zeros(len(table.group))
+    unit = np.tile(units.unit, 2) * table.n_groups + np.tile(group, 2)
+    square = np.zeros((n_rows, n_parts, n_parts))
+    # two runs that are nearly sorted: merged rather than sorted
+    order = np.argsort(unit * n_rows + row, kind="stable")
+    add_changes(order, unit, row, np.concatenate([risk, left - risk]), square)
+    variance = np.zeros(n_rows)
     for j in range(n_parts):
         for k in range(j + 1):
-            change_of = now[:, j] * now[:, k] - past[:, j] * past[:, k]
-            square = running_sum(add_up(change_of, at, len(variance)), table.group)
-            variance += (1 if j == k else 2) * square * moved.basis[:, j] * moved.basis[:, k]
+            there = running_sum(square[:, j, k], table.group)
+            variance += (1 if j == k else 2) * there * moved.basis[:, j] * moved.basis[:, k]
     return np.maximum(variance, 0.0)
