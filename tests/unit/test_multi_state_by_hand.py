@@ -6,7 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from toolkit.errors import CallError
 from toolkit.survival import check_states, multi_state
+from toolkit.survival.multi_state import variance
 from toolkit.survival.multi_state.chain import follow
 
 NAMES = {
@@ -300,3 +302,10 @@ def test_ranges_of_times_give_what_single_steps_give():
             new[history.unit[i]] += p[h] / n * step
         p, u = p @ moves.steps[t], new
         assert chain.vcov[t] == pytest.approx(u.T @ u, abs=1e-15)
+
+
+def test_too_many_times_for_the_jackknife_are_refused_by_name(monkeypatch):
+    monkeypatch.setattr(variance, "_MOST", 10)
+    with pytest.raises(CallError, match="variance='greenwood'"):
+        multi_state(ILL, **NAMES).occupation()
+    assert multi_state(ILL, **NAMES, variance="greenwood").occupation().tidy().height > 0

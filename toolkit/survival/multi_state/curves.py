@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from toolkit.survival.multi_state.chain import Chain
     from toolkit.survival.multi_state.groups import Groups
-    from toolkit.survival.multi_state.model import Source
+    from toolkit.survival.multi_state.source import Source
     from toolkit.survival.pseudo import PseudoMethod
 
     Floats = NDArray[np.float64]

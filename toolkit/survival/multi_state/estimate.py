@@ -9,13 +9,14 @@ from toolkit.errors import CallError, EmptyCohortError, check_option
 from toolkit.frames import as_columns
 from toolkit.provenance import versions
 from toolkit.survival.intervals import ConfType, check_interval
-from toolkit.survival.multi_state.chain import VARIANCES, VarianceType
 from toolkit.survival.multi_state.check import refuse_flaws
 from toolkit.survival.multi_state.flaws import Joins, find_joins
 from toolkit.survival.multi_state.groups import Groups, check_by, make_groups
 from toolkit.survival.multi_state.history import count_moves
-from toolkit.survival.multi_state.model import MultiState, Source
+from toolkit.survival.multi_state.model import MultiState
+from toolkit.survival.multi_state.source import Source
 from toolkit.survival.multi_state.spells import Spells, read_spells
+from toolkit.survival.multi_state.variance import VARIANCES, VarianceType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,11 @@ def multi_state(
     Notes
     -----
     At equal times moves come before censorings: who is censored at t is at risk at t. A move into
-    the same state is no move; such rows are counted in `meta`.
+    the same state is no move; such rows are counted in `meta`. Times are equal when they are the
+    same number: round computed durations before.
+
+    The standard errors take all rows of a person together, so that a person who comes and goes
+    counts once. Their cost grows with rows, not with rows × times.
 
     Examples
     --------
@@ -196,6 +201,7 @@ def _describe(
         "n_person": sum(len(history.times) for history in groups.histories) - groups.split,
         "n_group": len(groups.histories),
         "weight_type": groups.weight_type,
+        "weighted": groups.weight_type is not None,
         "left_truncated": bool((spells.start[joins.first] > spells.start.min()).any()),
         "gaps": int(joins.gap.sum()),
         "jumps": int(joins.jump.sum()),

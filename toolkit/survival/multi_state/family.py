@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from toolkit.survival.multi_state.chain import Chain
     from toolkit.survival.multi_state.groups import Groups
     from toolkit.survival.multi_state.history import History
-    from toolkit.survival.multi_state.model import Source
+    from toolkit.survival.multi_state.source import Source
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]

@@ -165,7 +165,7 @@ def _weights(
         return np.ones(len(spells.row)), None
     check_time_type(name, spells.others.schema[name])
     require_at_least(spells.others.select(name), name)
-    weight = spells.others[name].cast(pl.Float64).to_numpy()
+    weight = spells.others[name].cast(pl.Float64).to_numpy().copy()  # compiled code wants its own
     if kind is not None:
         check_option("weight_type", kind, WEIGHTINGS)
     first = spells.first

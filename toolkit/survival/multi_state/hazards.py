@@ -11,7 +11,7 @@ import polars as pl
 from toolkit.result import Result
 from toolkit.survival.curves import check_times, time_series
 from toolkit.survival.intervals import ConfType, normal_quantile
-from toolkit.survival.multi_state.chain import VarianceType, spread
+from toolkit.survival.multi_state.variance import VarianceType, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.multi_state.chain import Chain, scales
+from toolkit.survival.multi_state.variance import scales
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from toolkit.survival.multi_state.chain import Chain
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]

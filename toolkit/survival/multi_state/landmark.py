@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import CallError
-from toolkit.survival.multi_state.chain import Chain, VarianceType, follow
+from toolkit.survival.multi_state.chain import Chain, follow
 from toolkit.survival.multi_state.history import History, count_moves, seen_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from toolkit.survival.multi_state.variance import VarianceType
 
 
 def landmark_chains(

@@ -12,7 +12,7 @@ import polars as pl
 from toolkit.errors import CallError, EmptyCohortError, NegativeTimeError, check_option
 from toolkit.result import Result
 from toolkit.survival.curves import check_times, time_series
-from toolkit.survival.multi_state.chain import Chain, VarianceType, empty_risk_sets, follow
+from toolkit.survival.multi_state.chain import Chain, empty_risk_sets, follow
 from toolkit.survival.multi_state.curves import StateProbabilities
 from toolkit.survival.multi_state.flows import flow_shares
 from toolkit.survival.multi_state.hazards import TransitionHazards, transition_hazards
@@ -35,22 +35,10 @@ if TYPE_CHECKING:
     from toolkit.survival.intervals import ConfType
     from toolkit.survival.multi_state.groups import Groups
     from toolkit.survival.multi_state.history import Moves
+    from toolkit.survival.multi_state.source import Source
+    from toolkit.survival.multi_state.variance import VarianceType
 
     Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """The frame of spells and the names of its columns, for models with covariates."""
-
-    data: Any = field(repr=False)
-    person: str
-    start: str
-    stop: str
-    from_state: str
-    to_state: str
-    weights: str | None
-    cluster: str | None
 
 
 @dataclass(frozen=True, kw_only=True)

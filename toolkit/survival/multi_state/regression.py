@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from toolkit.survival.cox import CoxModel
-    from toolkit.survival.multi_state.model import Source
+    from toolkit.survival.multi_state.source import Source
 
     Floats = NDArray[np.float64]
 
