@@ -220,7 +220,7 @@ def baseline_table(model: CoxModel, *, centered: bool) -> pl.DataFrame:
     x = np.tile(fitted.centre if centered else np.zeros(p), (layers, 1))
     offset = np.full(layers, fitted.offset_centre if centered else 0.0)
     points = hazard_points(model, x, offset, np.arange(layers), None)
-    half = normal_quantile(model.conf_level) * points.std_error
+    half = np.exp(normal_quantile(model.conf_level) * points.std_error / points.cumulative)
     sets = fitted.risk_sets
     ratio = 1.0 if centered else 1 / fitted.scale
     labels = design.strata.select(name for name in design.strata.columns if name)
@@ -232,7 +232,7 @@ def baseline_table(model: CoxModel, *, centered: bool) -> pl.DataFrame:
             "hazard": fitted.hazard * ratio,
             "estimate": points.cumulative,
             "std_error": points.std_error,
-            "conf_low": points.cumulative - half,
-            "conf_high": points.cumulative + half,
+            "conf_low": points.cumulative / half,
+            "conf_high": points.cumulative * half,
         }
     )

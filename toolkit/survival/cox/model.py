@@ -123,8 +123,9 @@ class CoxModel(Regression):
         """Return the cumulative baseline hazard of each stratum.
 
         Columns: the strata, `time, n_event, hazard` (its step), `estimate` (cumulative),
-        `std_error, conf_low, conf_high`. Of a unit with all covariates (and the offset) 0, or with
-        `centered` at their means. Ties are treated as in the fit, as R's `survfit` does.
+        `std_error, conf_low, conf_high` (symmetric on the log scale). Of a unit with all covariates
+        (and the offset) 0, or with `centered` at their means. Ties are treated as in the fit, as
+        R's `survfit` does.
         """
         return baseline_table(self, centered=centered)
 

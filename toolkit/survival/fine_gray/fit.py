@@ -12,7 +12,7 @@ import polars as pl
 from toolkit.errors import EmptyCohortError, check_option, unknown_option
 from toolkit.frames import as_columns
 from toolkit.provenance import versions
-from toolkit.survival.cox.fit import check_information, check_separation
+from toolkit.survival.cox.checks import check_information, check_separation
 from toolkit.survival.design import make_design
 from toolkit.survival.fine_gray.influence import Parts, coefficient_influence
 from toolkit.survival.fine_gray.jumps import CENSORINGS, CensoringType, find_jumps
