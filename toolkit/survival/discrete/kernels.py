@@ -161,6 +161,22 @@ def tally(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def gram(low: int, high: int, x: Any, weight: Any, out: Any) -> None:
+    """Add Σ w x xᵀ over rows low … high - 1 to `out`: the lower half only.
+
+    A BLAS call is faster on an idle machine and many times slower on a busy one, where its threads
+    wait for one another.
+    """
+    q = x.shape[1]
+    for i in range(low, high):
+        for j in range(q):
+            wx = weight[i] * x[i, j]
+            if wx != 0.0:
+                for k in range(j + 1):
+                    out[j, k] += wx * x[i, k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def trace(
     low: int, high: int, link: int,
     first_cell: Any, stratum: Any, entry: Any, time: Any, event: Any, n_month: int,

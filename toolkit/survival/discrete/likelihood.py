@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 Link = Literal["cloglog", "logit"]
 LINKS = ("cloglog", "logit")
 
-#: Patterns whose matrices are multiplied at a time, and pieces that threads share. The pieces do
-#: not depend on the machine, so that sums come out the same everywhere.
-_BLOCK, _PIECES, _WORTH_THREADS = 1 << 15, 8, 500_000
+#: Pieces that threads share, where there is as much work as that: the pieces do not depend on the
+#: machine, so that sums come out the same everywhere.
+_PIECES, _WORTH_THREADS = 8, 500_000
 
 
 @dataclass(frozen=True)
@@ -139,15 +139,10 @@ def share_out(run: Callable[[int, int], Any], cost: NDArray[np.int64]) -> list[A
     total = int(cost.sum())
     if total < _WORTH_THREADS:
         return [run(0, len(cost))]
-    edges = np.searchsorted(np.cumsum(cost), np.linspace(0, total, _PIECES + 1)[1:-1])
-    return _run_pieces(run, np.unique(np.concatenate([[0], edges, [len(cost)]])))
-
-
-def _run_pieces(run: Callable[[int, int], Any], edges: NDArray[np.int64]) -> list[Any]:
-    if len(edges) == 2:
-        return [run(int(edges[0]), int(edges[1]))]
+    inner = np.searchsorted(np.cumsum(cost), np.linspace(0, total, _PIECES + 1)[1:-1])
+    edges = np.unique(np.concatenate([[0], inner, [len(cost)]])).tolist()
     with ThreadPoolExecutor(_cores()) as pool:
-        return list(pool.map(run, edges[:-1].tolist(), edges[1:].tolist()))
+        return list(pool.map(run, edges[:-1], edges[1:]))
 
 
 def _cores() -> int:
@@ -225,15 +220,20 @@ def _merge(
 
 
 def _gram(x: Floats, weight: Floats) -> Floats:
-    """Return xᵀ diag(weight) x; in blocks, so that no second matrix of the size of x is made."""
+    """Return xᵀ diag(weight) x."""
+    from toolkit.survival.discrete import kernels
+
+    q = x.shape[1]
+    weight = np.ascontiguousarray(weight)
 
     def run(low: int, high: int) -> Floats:
-        rows = x[low:high]
-        return np.asarray((rows * weight[low:high, None]).T @ rows)
+        out = np.zeros((q, q))
+        kernels.gram(low, high, x, weight, out)
+        return out
 
-    edges = np.append(np.arange(0, max(len(x), 1), _BLOCK), len(x))
-    parts = _run_pieces(run, edges)
-    return np.asarray(sum(parts[1:], parts[0]))
+    parts = share_out(run, np.full(len(x), q * q))
+    lower: Floats = np.asarray(sum(parts[1:], parts[0]))
+    return lower + np.tril(lower, -1).T
 
 
 def _fix_unknown(baseline: Baseline, own: Floats, tip: Floats, blocks: Floats) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.errors import CallError
+from toolkit.errors import CallError, ConvergenceError, EstimationError
 from toolkit.survival.discrete.climb import check_runaway
 from toolkit.survival.discrete.fit import Fit
 from toolkit.survival.discrete.likelihood import Point, share_out
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 #: number (as a share of it).
 SPACINGS, _INEXACT = (0.8, 0.5, 0.25, 0.125), 1e-11
 _MOST_PARAMETERS = 1_500
-#: Variances to start from, and the least that is told from 0.
-_STARTS, _LEAST, _NEXT_TO_ZERO = (0.1, 0.5, 1.5), 1e-5, 1e-7
+#: Variances to start from, the least that is told from 0, and the most that is believed.
+_STARTS, _LEAST, _NEXT_TO_ZERO, _MOST = (0.2, 1.0), 1e-5, 1e-7, 100.0
 
 
 @dataclass(frozen=True)
@@ -123,17 +123,22 @@ def fit_mixed(
             fix="use baseline='spline' or 'piecewise', or fewer strata",
         )
 
+    half = 1.0 if kind == "gamma" else 0.5  # of the log variance is ρ
+
     def point_of(theta: Floats) -> Point:
         return Point(theta[None, :p], theta[p:-1].reshape(shape))
 
     def objective(theta: Floats, spacing: float = SPACINGS[0]) -> tuple[float, Floats, Floats]:
+        if theta[-1] > half * np.log(_MOST):
+            tried.append(theta[-1])
+            return -np.inf, np.zeros(size), np.eye(size)
         value, score, hessian, _ = mixed_likelihood(
             bare, units, kind, point_of(theta), float(theta[-1]), spacing=spacing
         )
         return value, score, -hessian
 
+    tried: list[float] = []  # variances past what is believed
     flat = np.concatenate([bare.point.beta.ravel(), bare.point.alpha.ravel()])
-    half = 1.0 if kind == "gamma" else 0.5
     labels = [*names, *(f"baseline {i + 1}" for i in range(size - p - 1)), "log variance"]
     reach = np.concatenate([_range(bare.months.x), _range(bare.months.z)])
     with np.errstate(over="ignore", invalid="ignore"):
@@ -144,10 +149,15 @@ def fit_mixed(
         return _at_zero(bare, units, kind, design, robust=robust, cluster=cluster)
     top, change, spacing = starts[int(np.argmax(values))], 0.0, SPACINGS[0]
     for spacing, finer in pairwise(SPACINGS):
-        best = maximise(
-            partial(objective, spacing=spacing), top, names=labels, most_steps=200,
-            spread=np.append(reach, np.zeros(size - p)),
-        )  # fmt: skip
+        try:
+            best = maximise(
+                partial(objective, spacing=spacing), top, names=labels, most_steps=60,
+                spread=np.append(reach, np.zeros(size - p)),
+            )  # fmt: skip
+        except ConvergenceError as error:
+            if tried:
+                raise _not_told() from error
+            raise
         if best.point[-1] < half * np.log(_LEAST) or best.value <= bare.value:
             return _at_zero(bare, units, kind, design, robust=robust, cluster=cluster)
         vcov = inverse(best.information)
@@ -209,6 +219,15 @@ def mixed_likelihood(
     pieces = [run(0, len(cost))] if keep else share_out(run, cost * (30 if kind == "normal" else 1))
     value, score, hessian = (sum(part[1:], part[0]) for part in zip(*pieces, strict=True))
     return float(value), score, (hessian + hessian.T) / 2, by_unit
+
+
+def _not_told() -> EstimationError:
+    return EstimationError(
+        f"The variance of the heterogeneity runs past {_MOST:g}: these data do not tell unseen "
+        "differences between persons from hazards that change with the duration",
+        fix="use a baseline of few parameters (spline, piecewise), covariates that differ more, or "
+        "several spells a person",
+    )
 
 
 def _finite(value: float) -> float:

@@ -244,7 +244,7 @@ def normal_units(
                 most = max(most, value[n_node])
                 n_node += 1
                 k += 1
-                if value[n_node - 1] < most - 38:  # less than the rounding of the rest
+                if value[n_node - 1] < most - 34:  # 1e-15 of the highest
                     break
         mass = 0.0
         for k in range(n_node):
@@ -273,8 +273,11 @@ def normal_units(
         for k in range(n_node):
             for j in range(size + 1):
                 off = share[k] * (each[k, j] - score_here[j])
-                for other in range(size + 1):
+                for other in range(j + 1):
                     hessian_here[j, other] += off * (each[k, other] - score_here[other])
+        for j in range(size + 1):
+            for other in range(j):
+                hessian_here[other, j] = hessian_here[j, other]
         _square(
             length,
             mean_w,
