@@ -1,4 +1,4 @@
-"""Discrete-time hazards: the yearly, monthly or weekly chance to leave, given covariates."""
+"""Discrete-time hazards: the chance to leave in a month (or week), given covariates."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def discrete_hazard(
     │ ---  ┆ ---      │
     │ str  ┆ f64      │
     ╞══════╪══════════╡
-    │ x    ┆ -0.3129  │
+    │ x    ┆ 0.1586   │
     └──────┴──────────┘
     """
     begin = clock.perf_counter()
