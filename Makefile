@@ -108,12 +108,12 @@ $(OUT)/report.html: $(CHAPTERS)
 
 test: $(VENV)/.ready ## run the tests (under 8 minutes)
 	@mkdir -p $(OUT)
-	$(BIN)/python -m pytest --validation $(OUT)/validation.json
+	$(BIN)/python -m pytest --validation=$(OUT)/validation.json
 	$(BIN)/python tests/validation_page.py --check $(OUT)/validation.json
 
 validation: $(VENV)/.ready ## renew docs/validation.md: our numbers beside the references'
 	@mkdir -p $(OUT)
-	$(BIN)/python -m pytest tests/unit tests/oracle tests/simulation --validation $(OUT)/validation.json
+	$(BIN)/python -m pytest tests/unit tests/oracle tests/simulation --validation=$(OUT)/validation.json
 	$(BIN)/python tests/validation_page.py $(OUT)/validation.json
 
 lint: $(VENV)/.ready ## ruff: style and format

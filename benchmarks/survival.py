@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -80,21 +82,26 @@ class Table:
         why = self._left_out(name, n)
         if why is None:
             command = [sys.executable, __file__, "--child", name, str(folder)]
+            # a session of its own, so that stopping a work stops the R it started too
+            child = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                start_new_session=True,
+            )  # fmt: skip
             try:
-                done = subprocess.run(
-                    command, check=True, capture_output=True, text=True,
-                    timeout=None if name in OURS else self.patience,
-                )  # fmt: skip
+                said, _ = child.communicate(timeout=None if name in OURS else self.patience)
             except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.communicate()
                 self.gave_up.add(name)
                 why = f"stopped after {self.patience:.0f} s"
-            except subprocess.CalledProcessError:
-                self.gave_up.add(name)
-                why = "failed (out of memory?)" if name not in OURS else "FAILED"
+            else:
+                if child.returncode:
+                    self.gave_up.add(name)
+                    why = "failed (out of memory?)" if name not in OURS else "FAILED"
         if why is not None:
             print(f"{what:<70}{why:>37}", flush=True)
             return
-        seconds, peak, counted = json.loads(done.stdout)
+        seconds, peak, counted = json.loads(said)
         ours = self._ours(name)
         beside = f"{seconds / ours:>9.1f}" if ours and name not in OURS else " " * 9
         if name in OURS:
