@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,19 +11,17 @@ import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError, unknown_option
 from toolkit.frames import as_columns, to_lazy
-from toolkit.result import Result
 from toolkit.survival.curves import describe
 from toolkit.survival.incidence import aalen_johansen
-from toolkit.survival.moments import Moments, line_up
+from toolkit.survival.moments import line_up
+from toolkit.survival.rank_result import RankTest, sum_up
 from toolkit.survival.rank_scores import (
     drawing_variance,
     fleming_harrington,
     gray_scores,
     logrank_variance,
-    quadratic_form,
 )
-from toolkit.survival.risk_table import RiskTable, make_risk_table, table_from_cells
-from toolkit.survival.segments import add_up
+from toolkit.survival.risk_table import make_risk_table, table_from_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,62 +32,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True, kw_only=True)
-class RankTest(Result):
-    """A test whether K groups are alike; made by `logrank` and `gray`.
-
-    Attributes
-    ----------
-    statistic : float
-        χ², on `df` degrees of freedom.
-    df : int
-    p_value : float
-    groups : DataFrame
-        The K compared groups.
-    n : (K,) array
-        Rows per group.
-    observed, expected : (K,) arrays
-        Events, and events expected if the groups were alike.
-    variance : (K, K) array
-        Of observed - expected.
-    """
-
-    statistic: float
-    df: int
-    p_value: float
-    groups: pl.DataFrame = field(repr=False)
-    n: Floats = field(repr=False)
-    observed: Floats = field(repr=False)
-    expected: Floats = field(repr=False)
-    variance: Floats = field(repr=False)
-
-    def tidy(self) -> pl.DataFrame:
-        """Return a row per group: the `by` columns, `n, observed, expected`."""
-        return self.groups.with_columns(
-            n=pl.Series(self.n.astype(np.int64)),
-            observed=pl.Series(self.observed),
-            expected=pl.Series(self.expected),
-        )
-
-    def glance(self) -> pl.DataFrame:
-        """Return one row: `statistic, df, p_value, n, n_event, n_group, n_stratum`."""
-        return pl.DataFrame(
-            {
-                "statistic": [self.statistic],
-                "df": [self.df],
-                "p_value": [self.p_value],
-                "n": [int(self.n.sum())],
-                "n_event": [self.meta["n_event"]],
-                "n_group": [self.groups.height],
-                "n_stratum": [self.meta["n_stratum"]],
-            }
-        )
-
-    def summary(self) -> str:
-        """Return the test in a line, above the counts per group."""
-        line = f"χ² = {self.statistic:.4f} on {self.df} df, p = {self.p_value:.4g}"
-        return f"{line}\n{super().summary()}"
+__all__ = ["RankTest", "gray", "logrank"]
 
 
 def logrank(
@@ -187,7 +130,7 @@ def logrank(
         curve=None,
     )
     counts = np.ones((len(d), 1)) if weight is None else weight[:, None]
-    return _test(table, moments, observed, expected, variance, meta, begin, counts)
+    return sum_up(table, moments, observed, expected, variance, meta, begin, counts)
 
 
 def gray(
@@ -273,7 +216,7 @@ def gray(
         variance="Gray, corrected for ties",
         curve=None,
     )
-    return _test(table, moments, own, expected, variance, meta, begin, counts)
+    return sum_up(table, moments, own, expected, variance, meta, begin, counts)
 
 
 def _check_rho(rho: float) -> None:
@@ -303,46 +246,3 @@ def _require_events(events: Floats, name: str) -> None:
             f"Nobody in {name!r} had an event, so there is nothing to compare",
             fix="check its coding: 0 is censored",
         )
-
-
-def _test(
-    table: RiskTable,
-    moments: Moments,
-    observed: Floats,
-    expected: Floats,
-    variance: Floats,
-    meta: dict[str, Any],
-    begin: float,
-    counts: Floats,
-) -> RankTest:
-    """Sum over the moments, each of which counts for `counts`, (M, 1), and test."""
-    from scipy.special import chdtrc
-
-    seen, hoped = (counts * observed).sum(axis=0), (counts * expected).sum(axis=0)
-    events = float(observed.sum())
-    score = seen - hoped
-    # scores add up to 0; the largest group's has the largest rounding error
-    score[np.argmax(hoped)] -= score.sum()
-    statistic, df = quadratic_form(score, variance)
-    if df == 0:
-        raise EmptyCohortError(
-            "The groups are never at risk together, so they cannot be compared",
-            fix="check the groups, the strata and the entry times",
-        )
-    return RankTest(
-        meta=meta
-        | {
-            "n_event": events if table.cells.weighted else round(events),
-            "n_group": moments.compared.height,
-            "n_stratum": moments.n_stratum,
-            "wall_time": clock.perf_counter() - begin,
-        },
-        statistic=statistic,
-        df=df,
-        p_value=float(chdtrc(df, statistic)),
-        groups=moments.compared,
-        n=add_up(table.rows, moments.group_of, moments.shape[1]),
-        observed=seen,
-        expected=hoped,
-        variance=variance,
-    )
