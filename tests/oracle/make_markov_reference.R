@@ -151,7 +151,7 @@ given_only <- c("breaks_days", "breaks_panel", "hidden_panel")
 out <- list()
 for (name in names(cases)) {
   args <- cases[[name]]
-  at <- quiet(args, fixedpars = TRUE)
+  at <- quiet(args, fixedpars = TRUE, center = FALSE)
   if (name %in% given_only) {
     out[[name]] <- list(loglik_given = -at$minus2loglik / 2)
     next
@@ -183,13 +183,19 @@ for (name in names(cases)) {
   if (name == "breaks") {
     out$breaks_quantities <- list(
       probability = pmatrix.msm(f, t1 = 2, t = 9),
-      stay_1 = totlos.msm(f, start = 1, tot = 12)
+      # totlos.msm of msm 1.7 is off for intensities that change: the integral of pmatrix.msm
+      stay_1 = sapply(1:4, function(to) {
+        integrate(Vectorize(function(u) pmatrix.msm(f, t = u)[1, to]), 0, 4, rel.tol = 1e-10)$value +
+        integrate(Vectorize(function(u) pmatrix.msm(f, t = u)[1, to]), 4, 9, rel.tol = 1e-10)$value +
+        integrate(Vectorize(function(u) pmatrix.msm(f, t = u)[1, to]), 9, 12, rel.tol = 1e-10)$value
+      })
     )
   }
   if (name == "hidden") {
     v <- viterbi.msm(f)
     out$hidden_paths <- list(
-      fitted = v$fitted, chance = apply(v$pstate, 1, max),
+      # not its path: in msm 1.7 it is not the likeliest one where the first state is uncertain
+      chance = v$pstate[1:60, ],
       expected = as.matrix(prevalence.msm(f, times = c(0, 3, 6))$Expected)[, 1:4]
     )
   }

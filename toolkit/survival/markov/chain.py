@@ -21,6 +21,7 @@ from toolkit.survival.markov.quantities import (
     share_interval,
     time_in_states,
     transition_matrix,
+    without_dust,
 )
 
 if TYPE_CHECKING:
@@ -334,7 +335,7 @@ class MarkovChain(Result):
         return self.problem.layout.generators(theta, x)
 
     def _delta(self, function: Any) -> tuple[Floats, Floats]:
-        return delta(function, self.theta, self.vcov, self.spread)
+        return without_dust(*delta(function, self.theta, self.vcov, self.spread))
 
     def _at(self, new: Any) -> tuple[Floats, pl.DataFrame]:
         """Return covariates per row of `new` and period, (R, B + 1, J), and the rows' labels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,14 +29,18 @@ _NOTHING = 1e-3
 _FALLEN = 4.0
 #: Where such a logarithm is held.
 _HELD = -40.0
+#: Steps of scoring before second derivatives take over in any case.
+_SCORING = 40
 #: Blocks of chains that are enough to find the way by.
 _BLOCKS = 2
 #: How many standard deviations away second derivatives are still good for a step, and for errors.
-_AWAY, _SAME = 0.1, 1e-5
+_AWAY, _SAME = 0.01, 1e-8
 #: Curvature, of a scale on which that of a single parameter is 1, that counts as none.
 _FLAT = 1e-6
 #: Deviations of its column's linear predictor that make a flat effect one that runs off.
 _FAR = 1.0
+#: How far above its start a logarithm is that is on its way to infinity.
+_HIGH = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +114,7 @@ def fit_chain(problem: Problem, start: Floats, spread: Floats) -> Fit:
                    warnings=tuple(said))  # fmt: skip
     theta, value, information, done = _climb(problem, theta, free, spread)
     vcov = np.full((len(theta), len(theta)), np.nan)
-    vcov[np.ix_(free, free)] = _invert(problem, theta, information, free, spread)
+    vcov[np.ix_(free, free)] = _invert(problem, theta, start, information, free, spread)
     return Fit(theta=theta, free=free, vcov=vcov, value=value, start_value=first,
                steps=steps + done, warnings=tuple(said))  # fmt: skip
 
@@ -149,14 +154,25 @@ def _approach(
         information[logs, logs] += np.maximum(0.0, -slope[logs])
         return value, slope[free], information[np.ix_(free, free)]
 
+    best: list[tuple[float, Floats, Floats]] = []
+
+    def remembered(point: Floats) -> tuple[float, Floats, Floats]:
+        value, slope, information = objective(point)
+        if not best or value > best[-1][0]:
+            best[:] = [(value, point.copy(), np.diag(information).copy())]
+        return value, slope, information
+
     names = [name for name, use in zip(problem.layout.names, free, strict=True) if use]
-    found = maximise(
-        objective, place[free], names=names, spread=spread[free], most_steps=200, tolerance=1e-6
-    )
-    place[free] = found.point
+    steps = _SCORING
+    # few persons, or errors of sight: the way is long, and second derivatives shorten it
+    with suppress(ConvergenceError):
+        steps = maximise(
+            remembered, place[free], names=names, spread=spread[free], most_steps=_SCORING,
+            tolerance=1e-6,
+        ).steps  # fmt: skip
     known = np.full(len(theta), np.inf)
-    known[free] = np.diag(found.information)
-    return place, known, found.steps
+    _, place[free], known[free] = best[-1]
+    return place, known, steps
 
 
 def _climb(
@@ -186,12 +202,18 @@ def _climb(
     names = [name for name, use in zip(problem.layout.names, free, strict=True) if use]
     size = abs(value_and_slope(problem, theta)[0])
     found = maximise(
-        objective, place[free], names=names, spread=spread[free], tolerance=1e-8 / (1 + size)
+        objective, place[free], names=names, spread=spread[free], tolerance=1e-12 / (1 + size)
     )
     place[free] = found.point
     bent = held[-1][1]
     if moved(found.point) > _SAME:
         bent = curvature(problem, place, free, spread)
+    top = place.copy()
+    with suppress(np.linalg.LinAlgError):
+        top[free] += np.linalg.solve(bent, found.score)  # the step that was too small to be asked
+    value, slope = value_and_slope(problem, top)
+    if np.isfinite(value) and np.abs(slope[free]).max() <= np.abs(found.score).max():
+        return top, value, bent, found.steps
     return place, found.value, bent, found.steps
 
 
@@ -243,8 +265,9 @@ def _idle_effects(problem: Problem, free: Bools) -> Bools:
 
 
 def _invert(
-    problem: Problem, theta: Floats, information: Floats, free: Bools, spread: Floats
-) -> Floats:
+    problem: Problem, theta: Floats, start: Floats, information: Floats, free: Bools,
+    spread: Floats,
+) -> Floats:  # fmt: skip
     """Return the inverse; raise with the names of what the data do not tell apart."""
     layout = problem.layout
     places = np.flatnonzero(free)
@@ -262,6 +285,13 @@ def _invert(
             f"The effect of {layout.names[far[0]]!r} runs off to infinity: some of its values know "
             "no such move",
             fix="let moves share the effect (constraint=), or leave it out for that move",
+        )
+    away = [i for i in heavy if problem.layout.kind[i] == BASELINE and theta[i] > start[i] + _HIGH]
+    if away:
+        raise EstimationError(
+            f"The intensities {listed} run off to infinity: over intervals this long, what is seen "
+            "does not depend on what was seen before",
+            fix="look at shorter intervals, or put these states together",
         )
     if values[0] > -_FLAT:
         raise EstimationError(

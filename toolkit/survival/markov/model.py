@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as clock
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -146,6 +147,74 @@ def markov(
     """
     begin = clock.perf_counter()
     check_interval(conf_level, "plain")
+    ready = prepare(
+        data, person=person, time=time, state=state, allowed=allowed, formula=formula,
+        constraint=constraint, breaks=breaks, exact=exact, observed_exactly=observed_exactly,
+        scheme=scheme, censored=censored, misclassification=misclassification, initial=initial,
+        weights=weights, weight_type=weight_type, cluster=cluster, start=start,
+    )  # fmt: skip
+    records, problem = ready.records, ready.problem
+    fit = fit_chain(problem, ready.start, ready.spread)
+    use_robust = records.weight_type == "sampling" or cluster is not None
+    if robust is not None:
+        use_robust = robust
+    vcov, n_cluster = fit.vcov, None
+    if use_robust:
+        vcov, n_cluster = robust_variance(records, problem, fit.theta, fit.vcov, cluster)
+    warnings = [*records.warnings, *ready.warnings, *fit.warnings]
+    meta = _describe(records, problem.paths, warnings) | {
+        "method": "Markov chain in continuous time, maximum likelihood"
+        + (", states seen with error" if records.structure.hidden else ""),
+        "breaks": ready.breaks.tolist(),
+        "constraint": constraint,
+        "variance": ("robust" + (f", {n_cluster:,} clusters" if n_cluster else "")
+                     if use_robust else "second derivatives of the log-likelihood"),
+        "steps": fit.steps,
+        "versions": versions(),
+        "wall_time": clock.perf_counter() - begin,
+    }  # fmt: skip
+    return MarkovChain(
+        meta=meta, theta=fit.theta, vcov=vcov, vcov_model=fit.vcov, robust=use_robust,
+        loglik=fit.value, loglik_start=fit.start_value, conf_level=conf_level, breaks=ready.breaks,
+        spread=ready.spread, problem=problem, records=records,
+        names={"person": person, "time": time, "state": state},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """All that is needed to climb: see `markov` and `fit_chain`."""
+
+    records: Records
+    problem: Problem
+    breaks: Floats
+    start: Floats
+    spread: Floats
+    warnings: list[str]
+
+
+def prepare(
+    data: Any,
+    *,
+    person: str,
+    time: str,
+    state: str,
+    allowed: Any,
+    formula: str | None = None,
+    constraint: Any = None,
+    breaks: Sequence[float] | None = None,
+    exact: Any = (),
+    observed_exactly: bool = False,
+    scheme: str | None = None,
+    censored: Mapping[Any, Any] | None = None,
+    misclassification: Any = None,
+    initial: Any = "estimate",
+    weights: str | None = None,
+    weight_type: Weighting | None = None,
+    cluster: str | None = None,
+    start: Any = None,
+) -> Ready:
+    """Check the data and lay out the likelihood of `markov`, without climbing."""
     records = read_records(
         data, person=person, time=time, state=state, allowed=allowed, formula=formula,
         exact=exact, observed_exactly=observed_exactly, scheme=scheme, censored=censored,
@@ -159,31 +228,9 @@ def markov(
     theta = starting_point(records, problem.layout, start)
     if paths.blocks:
         check_chains(records, paths, impossible(problem, theta))
-    fit = fit_chain(problem, theta, spread)
-    use_robust = records.weight_type == "sampling" or cluster is not None
-    if robust is not None:
-        use_robust = robust
-    vcov, n_cluster = fit.vcov, None
-    if use_robust:
-        vcov, n_cluster = robust_variance(records, problem, fit.theta, fit.vcov, cluster)
-    warnings = [*records.warnings, *said, *fit.warnings]
-    meta = _describe(records, paths, warnings) | {
-        "method": "Markov chain in continuous time, maximum likelihood"
-        + (", states seen with error" if records.structure.hidden else ""),
-        "breaks": edges.tolist(),
-        "constraint": constraint,
-        "variance": ("robust" + (f", {n_cluster:,} clusters" if n_cluster else "")
-                     if use_robust else "second derivatives of the log-likelihood"),
-        "steps": fit.steps,
-        "versions": versions(),
-        "wall_time": clock.perf_counter() - begin,
-    }  # fmt: skip
-    return MarkovChain(
-        meta=meta, theta=fit.theta, vcov=vcov, vcov_model=fit.vcov, robust=use_robust,
-        loglik=fit.value, loglik_start=fit.start_value, conf_level=conf_level, breaks=edges,
-        spread=spread, problem=problem, records=records,
-        names={"person": person, "time": time, "state": state},
-    )  # fmt: skip
+    return Ready(
+        records=records, problem=problem, breaks=edges, start=theta, spread=spread, warnings=said
+    )
 
 
 def _breaks(breaks: Sequence[float] | None, records: Records) -> tuple[Floats, list[str]]:

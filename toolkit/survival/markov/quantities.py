@@ -41,6 +41,16 @@ def delta(
     return value, np.sqrt(np.maximum(variance, 0.0))
 
 
+#: Below this a number is 0 for a parameter held on the boundary (exp(-40) of its start).
+_ZERO = 1e-14
+
+
+def without_dust(value: Floats, error: Floats) -> tuple[Floats, Floats]:
+    """Return numbers with 0 for what is 0 but for a parameter on the boundary, and no error."""
+    dust = np.abs(value) < _ZERO
+    return np.where(dust, 0.0, value), np.where(dust, np.nan, error)
+
+
 def positive_interval(value: Floats, error: Floats, level: float) -> tuple[Floats, Floats]:
     """Return bounds on the log scale: they stay above 0. Nan where the value is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):

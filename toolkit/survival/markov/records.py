@@ -168,7 +168,10 @@ def read_records(
             "Nobody is seen twice", fix="a chain is learned from intervals between observations"
         )
     pattern, patterns, counts, weight = _patterns(frame, variables, row[ends - 1], table, ends)
-    covariates, x = learn(formula or "0", patterns, counts) if variables else _none(patterns)
+    covariates, x = _none(patterns)
+    if formula is not None:  # with the names of all columns, for the message about one that is not
+        others = [pl.lit(0).alias(name) for name in known if name not in patterns.columns]
+        covariates, x = learn(formula, patterns.with_columns(others), counts)
     return Records(
         structure=structure, row=row, person=number, time=table["time"].to_numpy(),
         weight=table["weight"].to_numpy(), observed=observed, scheme=made, end=ends,
@@ -229,7 +232,7 @@ def _labels(frame: pl.DataFrame, name: str, *, missing: bool) -> pl.Series:
         column = column.cast(pl.Int64)
     elif column.dtype == pl.Categorical:
         column = column.cast(pl.String)
-    elif not column.dtype.is_integer() and column.dtype not in {pl.String, pl.Enum}:
+    elif not column.dtype.is_integer() and not isinstance(column.dtype, (pl.String, pl.Enum)):
         raise WrongTypeError(
             f"Column {name!r} is {column.dtype}, not a state",
             fix="code states as whole numbers or text",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 #: Eigenvectors nearer to dependent than this cost more digits than the optimum can spare.
-_CONDITION = 1e6
+_CONDITION = 3e4
 
 
 @dataclass(frozen=True, kw_only=True)
