@@ -150,3 +150,9 @@ def test_baselines_are_drawn():
         assert len(ax.lines) == 2
         assert ax.get_ylabel() == "Hazard"
         plt.close(ax.figure)
+
+
+def test_a_stratum_in_one_cluster_is_told():
+    model = fit(strata="g", cluster="g", baseline="spline")
+    assert any("lies in one cluster" in said for said in model.meta["warnings"])
+    assert not fit(strata="g", cluster="person", baseline="spline").meta["warnings"]

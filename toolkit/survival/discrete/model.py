@@ -245,6 +245,11 @@ def fit_model(
         vcov, units = design.meat(fit.cell_influence[:, fit.column], cluster)
         unit = f"clusters of {cluster!r}" if cluster else "rows"
         meta |= {"variance": f"robust, {units:,} {unit}", "n_cluster": units}
+        if cluster is not None and _in_one_cluster(design, cluster):
+            meta["warnings"].append(
+                f"a stratum lies in one cluster of {cluster!r}, whose scores for its baseline sum "
+                "to 0: the errors of its baseline and predicted curves are too small"
+            )
     return {
         "meta": meta,
         "terms": tuple(term + cause for cause in causes for term in covariates.terms),
@@ -263,6 +268,17 @@ def fit_model(
         "month": month,
         "offset": offset,
     }
+
+
+def _in_one_cluster(design: Design, cluster: str) -> bool:
+    """Tell whether all rows of some stratum belong to one cluster."""
+    strata = [name for name in design.strata.columns if name]
+    rows = pl.DataFrame(
+        [design.column(cluster).alias("cluster")]
+        + [design.column(name).alias(f"s{i}") for i, name in enumerate(strata)]
+    ).unique()
+    per_stratum = rows.group_by(pl.exclude("cluster")).len()["len"] if strata else [rows.height]
+    return int(min(per_stratum)) < 2
 
 
 def describe(fit: Fit, design: Design, *, stratified: bool) -> dict[str, Any]:
