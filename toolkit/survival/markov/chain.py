@@ -13,7 +13,8 @@ from toolkit.errors import CallError
 from toolkit.frames import to_frame
 from toolkit.result import Result
 from toolkit.survival.intervals import normal_quantile
-from toolkit.survival.markov.parameters import BASELINE, MISTAKE, OPENING
+from toolkit.survival.markov.constraints import BASELINE
+from toolkit.survival.markov.parameters import MISTAKE, OPENING
 from toolkit.survival.markov.quantities import (
     delta,
     next_states,

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.errors import ConvergenceError, EstimationError, SeparationError
-from toolkit.survival.markov.likelihood import scoring, value_and_slope
-from toolkit.survival.markov.parameters import BASELINE, MISTAKE, OPENING
+from toolkit.errors import ConvergenceError, EstimationError
+from toolkit.survival.markov.edges import (
+    describe_edge,
+    fallen,
+    idle_effects,
+    invert,
+    logarithms,
+    require_informed,
+)
+from toolkit.survival.markov.likelihood import value_and_slope
+from toolkit.survival.markov.scores import scoring
 from toolkit.survival.regression import maximise
 
 if TYPE_CHECKING:
@@ -23,11 +31,7 @@ if TYPE_CHECKING:
 
 #: Step of the difference quotients that make second derivatives of slopes; see `curvature`.
 _STEP = 1e-4
-#: Information that says that a logarithm has run off: less than a thousandth of one event.
-_NOTHING = 1e-3
-#: How far below its start a logarithm must be to be called on its way to minus infinity.
-_FALLEN = 4.0
-#: Where such a logarithm is held.
+#: Where a logarithm that runs off to minus infinity is held, from its start.
 _HELD = -40.0
 #: Steps of scoring before second derivatives take over in any case.
 _SCORING = 40
@@ -35,12 +39,6 @@ _SCORING = 40
 _BLOCKS = 2
 #: How many standard deviations away second derivatives are still good for a step, and for errors.
 _AWAY, _SAME = 0.01, 1e-8
-#: Curvature, of a scale on which that of a single parameter is 1, that counts as none.
-_FLAT = 1e-6
-#: Deviations of its column's linear predictor that make a flat effect one that runs off.
-_FAR = 1.0
-#: How far above its start a logarithm is that is on its way to infinity.
-_HIGH = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,18 +90,18 @@ def fit_chain(problem: Problem, start: Floats, spread: Floats) -> Fit:
         raise EstimationError(
             "The start has likelihood 0", fix="give other intensities to start from in start="
         )
-    _require_informed(problem, information, free)
+    require_informed(problem, information, free)
     steps = 0
     said: list[str] = []
     while True:
         theta, near, done = _approach(problem, theta, free, spread)
         steps += done
-        gone = free & _fallen(problem, theta, start, near)
+        gone = free & fallen(problem, theta, start, near)
         if not gone.any():
             break
-        said += _hold(problem, gone)
+        said += describe_edge(problem, gone)
         theta[gone] = start[gone] + _HELD
-        effects = _idle_effects(problem, free)
+        effects = idle_effects(problem, free)
         free &= ~gone & ~effects
         theta[effects] = 0.0
         if not free.any():
@@ -112,9 +110,9 @@ def fit_chain(problem: Problem, start: Floats, spread: Floats) -> Fit:
         return Fit(theta=theta, free=free, vcov=np.full((len(theta),) * 2, np.nan),
                    value=value_and_slope(problem, theta)[0], start_value=first, steps=steps,
                    warnings=tuple(said))  # fmt: skip
-    theta, value, information, done = _climb(problem, theta, free, spread)
+    theta, value, information, done = _climb(problem, theta, start, free, spread)
     vcov = np.full((len(theta), len(theta)), np.nan)
-    vcov[np.ix_(free, free)] = _invert(problem, theta, start, information, free, spread)
+    vcov[np.ix_(free, free)] = invert(problem, theta, start, information, free, spread)
     return Fit(theta=theta, free=free, vcov=vcov, value=value, start_value=first,
                steps=steps + done, warnings=tuple(said))  # fmt: skip
 
@@ -143,7 +141,7 @@ def _approach(
 ) -> tuple[Floats, Floats, int]:
     """Climb by the outer products of scores; return where, and the information there, (p,)."""
     place = theta.copy()
-    logs = np.flatnonzero(_logarithms(problem))
+    logs = np.flatnonzero(logarithms(problem))
 
     def objective(point: Floats) -> tuple[float, Floats, Floats]:
         there = place.copy()
@@ -176,7 +174,7 @@ def _approach(
 
 
 def _climb(
-    problem: Problem, theta: Floats, free: Bools, spread: Floats
+    problem: Problem, theta: Floats, start: Floats, free: Bools, spread: Floats
 ) -> tuple[Floats, float, Floats, int]:
     """Climb by second derivatives, taken anew only where the point has moved away from theirs."""
     place = theta.copy()
@@ -201,9 +199,14 @@ def _climb(
 
     names = [name for name, use in zip(problem.layout.names, free, strict=True) if use]
     size = abs(value_and_slope(problem, theta)[0])
-    found = maximise(
-        objective, place[free], names=names, spread=spread[free], tolerance=1e-12 / (1 + size)
-    )
+    try:
+        found = maximise(
+            objective, place[free], names=names, spread=spread[free], tolerance=1e-12 / (1 + size)
+        )
+    except ConvergenceError:
+        place[free] = held[-1][0]
+        invert(problem, place, start, held[-1][1], free, spread)  # it names what runs off
+        raise
     place[free] = found.point
     bent = held[-1][1]
     if moved(found.point) > _SAME:
@@ -215,90 +218,3 @@ def _climb(
     if np.isfinite(value) and np.abs(slope[free]).max() <= np.abs(found.score).max():
         return top, value, bent, found.steps
     return place, found.value, bent, found.steps
-
-
-def _require_informed(problem: Problem, information: Floats, free: Bools) -> None:
-    """Raise for parameters of which the likelihood knows nothing from the start."""
-    layout = problem.layout
-    empty = free & (np.diag(information) <= 0)
-    if not empty.any():
-        return
-    names = [name for name, bad in zip(layout.names, empty, strict=True) if bad]
-    raise EstimationError(
-        f"No observation tells anything of {', '.join(map(repr, names[:6]))}",
-        fix="nobody was seen before such a move could be made: take the move out of allowed=, "
-        "or the term out of the formula",
-    )
-
-
-def _logarithms(problem: Problem) -> Bools:
-    """Tell which parameters are logarithms of intensities, errors or first states."""
-    return np.array([kind in {BASELINE, MISTAKE, OPENING} for kind in problem.layout.kind])
-
-
-def _fallen(problem: Problem, theta: Floats, start: Floats, known: Floats) -> Bools:
-    gone: Bools = _logarithms(problem) & (theta < start - _FALLEN) & (known < _NOTHING)
-    return gone
-
-
-def _hold(problem: Problem, gone: Bools) -> list[str]:
-    said = []
-    for place in np.flatnonzero(gone):
-        name, kind = problem.layout.names[place], problem.layout.kind[place]
-        what = "intensity" if kind == BASELINE else "chance"
-        said.append(
-            f"{name!r} is estimated at 0, the edge of what is possible: it is held there, its "
-            f"{what} has no standard error, and those of the others take it as known"
-        )
-    return said
-
-
-def _idle_effects(problem: Problem, free: Bools) -> Bools:
-    """Return effects of covariates on moves that are all held at 0."""
-    layout = problem.layout
-    still = free[layout.base]
-    idle = np.zeros(len(free), dtype=bool)
-    for places in layout.effect:
-        for place in np.unique(places[places >= 0]):
-            idle[place] = not still[places == place].any()
-    return idle
-
-
-def _invert(
-    problem: Problem, theta: Floats, start: Floats, information: Floats, free: Bools,
-    spread: Floats,
-) -> Floats:  # fmt: skip
-    """Return the inverse; raise with the names of what the data do not tell apart."""
-    layout = problem.layout
-    places = np.flatnonzero(free)
-    scale = np.sqrt(np.abs(np.diag(information)))
-    scale[scale == 0] = 1.0
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    if values[0] >= _FLAT:
-        inverse: Floats = (vectors / values) @ vectors.T / np.outer(scale, scale)
-        return inverse
-    heavy = places[np.abs(vectors[:, 0]) > 0.2]
-    listed = ", ".join(repr(layout.names[i]) for i in heavy[:6])
-    far = [i for i in heavy if spread[i] > 0 and abs(theta[i]) * spread[i] > _FAR]
-    if far:
-        raise SeparationError(
-            f"The effect of {layout.names[far[0]]!r} runs off to infinity: some of its values know "
-            "no such move",
-            fix="let moves share the effect (constraint=), or leave it out for that move",
-        )
-    away = [i for i in heavy if problem.layout.kind[i] == BASELINE and theta[i] > start[i] + _HIGH]
-    if away:
-        raise EstimationError(
-            f"The intensities {listed} run off to infinity: over intervals this long, what is seen "
-            "does not depend on what was seen before",
-            fix="look at shorter intervals, or put these states together",
-        )
-    if values[0] > -_FLAT:
-        raise EstimationError(
-            f"The data do not tell {listed} apart",
-            fix="allow fewer moves or errors, constrain effects to be equal, or leave terms out",
-        )
-    raise ConvergenceError(
-        f"The point found is no top: the likelihood bends upwards in {listed}",
-        fix="give other intensities to start from in start=",
-    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.markov.likelihood import scores
+from toolkit.survival.markov.scores import scores
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.markov.records import ARRIVAL, EXACT, SNAPSHOT, STAY
+from toolkit.survival.markov.door import ARRIVAL, EXACT
+from toolkit.survival.markov.links import Chains, firsts, link, weigh
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
-
-#: Steps whose matrices are held in memory at once.
-_BLOCK = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,43 +65,6 @@ class Sums:
     origin: Ints
     target: Ints
     u: Floats
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chains:
-    """Steps between observations of which some do not tell the state: C chains, L steps, K pairs.
-
-    Attributes
-    ----------
-    first : (C + 1,) array
-        Where the steps of each chain start.
-    opening : (C,) array
-        Number of the observation that it starts from.
-    n : (C,) array
-    generator, pair, u, observed, scheme : (L,) arrays
-    inner : (L,) array
-        Whether the step ends where only the period changes.
-    pair_generator, pair_u : (K,) arrays
-        Distinct generator and interval of steps.
-    head : (C,) array
-        Observation (of the records) that each chain starts from.
-    end : (L,) array
-        Observation that the step ends with; -1 for inner steps.
-    """
-
-    first: Ints
-    opening: Ints
-    n: Floats
-    generator: Ints
-    pair: Ints
-    u: Floats
-    observed: Ints
-    scheme: Ints
-    inner: Bools
-    pair_generator: Ints
-    pair_u: Floats
-    head: Ints
-    end: Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +122,7 @@ def make_paths(records: Records, breaks: Floats) -> Paths:
     cells = sums = None
     if plain.any():
         cells = _count(
-            np.flatnonzero(plain), part_generator[_firsts(pieces)[plain]],
+            np.flatnonzero(plain), part_generator[firsts(pieces)[plain]],
             records, before, after, scheme == ARRIVAL, end_time - start_time, len(pattern),
         )  # fmt: skip
     if exact.any():
@@ -180,9 +141,9 @@ def make_paths(records: Records, breaks: Floats) -> Paths:
         opens[1:] = records.person[end[1:]] != records.person[end[:-1]]
         if not structure.hidden:
             opens |= before < size
-        blocks, chain, last = _link(
+        blocks, chain, last = link(
             records, rest, opens, known, start_time, end_time, scheme,
-            part_interval, part_generator, part_u, final, _firsts(pieces), pieces,
+            part_interval, part_generator, part_u, final, firsts(pieces), pieces,
         )  # fmt: skip
     return Paths(pattern=pattern, period=period, cells=cells, sums=sums, blocks=blocks,
                  chain=chain, last=last)  # fmt: skip
@@ -203,10 +164,6 @@ class _Generators:
         return self._keys // self._periods, self._keys % self._periods
 
 
-def _firsts(pieces: Ints) -> Ints:
-    return np.cumsum(pieces) - pieces
-
-
 def _cut(
     interval: Ints, low: Ints, pieces: Ints, start: Floats, end: Floats, breaks: Floats
 ) -> tuple[Ints, Ints, Floats, Bools]:
@@ -214,7 +171,7 @@ def _cut(
     if (pieces == 1).all():
         return interval, low, end - start, np.ones(len(interval), dtype=bool)
     which = np.repeat(interval, pieces)
-    place = np.arange(len(which)) - np.repeat(_firsts(pieces), pieces)
+    place = np.arange(len(which)) - np.repeat(firsts(pieces), pieces)
     period = low[which] + place
     final = place == pieces[which] - 1
     edges = np.concatenate([[-np.inf], breaks, [np.inf]])
@@ -242,7 +199,7 @@ def _count(
         generator=of,
         origin=inside // 2 // size, target=inside // 2 % size, arrival=inside % 2 == 1,
         u=lengths[place % len(lengths)],
-        n=_weigh(cell, weight, len(keys)),
+        n=weigh(cell, weight, len(keys)),
         interval=interval, cell=cell,
     )  # fmt: skip
 
@@ -252,92 +209,11 @@ def _add_up(
     n_generator: int, size: int,
 ) -> Sums:  # fmt: skip
     at = generator * size + origin
-    stayed = _weigh(at, weight * u, n_generator * size)
+    stayed = weigh(at, weight * u, n_generator * size)
     jump = (target >= 0) & (target != origin)
-    moved = _weigh(at[jump] * size + target[jump], weight[jump], n_generator * size * size)
+    moved = weigh(at[jump] * size + target[jump], weight[jump], n_generator * size * size)
     return Sums(
         moved=moved.reshape(n_generator, size, size), stayed=stayed.reshape(n_generator, size),
         interval=interval, generator=generator, origin=origin,
         target=np.where(jump, target, -1), u=u,
     )  # fmt: skip
-
-
-def _link(
-    records: Records, rest: Ints, opens: Bools, known: Bools, start: Floats, stop: Floats,
-    scheme: Ints, part_interval: Ints, part_generator: Ints, part_u: Floats, final: Bools,
-    part_first: Ints, pieces: Ints,
-) -> tuple[tuple[Chains, ...], Ints, Ints]:  # fmt: skip
-    """Link intervals whose inner states are not known to chains; take equal ones together."""
-    head = np.flatnonzero(opens[rest])  # in `rest`, of each chain
-    length = np.diff(np.append(head, len(rest)))
-    weight = records.weight[records.end[rest[head]]]
-    kept, chain = np.arange(len(head)), np.arange(len(head))
-    alone = known[rest[head]]  # one interval between known states, over a break
-    if alone.any():
-        first = rest[head[alone]]
-        same = np.stack(
-            [
-                records.pattern[first], start[first], stop[first], scheme[first],
-                records.observed[records.end[first] - 1], records.observed[records.end[first]],
-            ],
-            axis=1,
-        )  # fmt: skip
-        _, one, back = np.unique(same, axis=0, return_index=True, return_inverse=True)
-        chain[alone] = np.flatnonzero(alone)[one][back.ravel()]
-        kept, chain = np.unique(chain, return_inverse=True)
-    n = _weigh(chain, weight, len(kept))
-    last = rest[head + length - 1]
-    # steps of the chains that are kept
-    intervals = rest[_ranges(head[kept], length[kept])]
-    sizes = np.add.reduceat(pieces[intervals], _firsts(length[kept]))
-    parts = _ranges(part_first[intervals], pieces[intervals])
-    of = part_interval[parts]
-    ends = final[parts]
-    observed = np.where(ends, records.observed[records.end[of]], records.structure.nothing)
-    how = np.where(ends, scheme[of], np.where(scheme[of] == EXACT, STAY, SNAPSHOT))
-    heads = records.end[rest[head[kept]]] - 1
-    opening = records.observed[heads]
-    first = np.concatenate([[0], np.cumsum(sizes)])
-    blocks = []
-    at = 0
-    while at < len(kept):
-        stop_at = max(int(np.searchsorted(first, first[at] + _BLOCK, side="right")) - 1, at + 1)
-        lo, hi = first[at], first[stop_at]
-        inside = slice(lo, hi)
-        pair_generator, pair_u, pair = _pairs(part_generator[parts[inside]], part_u[parts[inside]])
-        blocks.append(
-            Chains(
-                first=first[at : stop_at + 1] - lo,
-                opening=opening[at:stop_at],
-                n=n[at:stop_at],
-                generator=part_generator[parts[inside]],
-                pair=pair,
-                u=part_u[parts[inside]],
-                observed=observed[inside],
-                scheme=how[inside],
-                inner=~ends[inside],
-                pair_generator=pair_generator,
-                pair_u=pair_u,
-                head=heads[at:stop_at],
-                end=np.where(ends[inside], records.end[of[inside]], -1),
-            )
-        )
-        at = stop_at
-    return tuple(blocks), chain, last
-
-
-def _weigh(number: Ints, weight: Floats, most: int) -> Floats:
-    """Return the sum of weights by number, (most,)."""
-    return np.asarray(np.bincount(number, weight, minlength=most), dtype=np.float64)
-
-
-def _ranges(first: Ints, length: Ints) -> Ints:
-    """Return first[0] … first[0]+length[0]-1, first[1] …, one after another."""
-    total = int(length.sum())
-    return np.repeat(first - _firsts(length), length) + np.arange(total)
-
-
-def _pairs(generator: Ints, u: Floats) -> tuple[Ints, Floats, Ints]:
-    lengths, code = np.unique(u, return_inverse=True)
-    keys, pair = np.unique(generator * len(lengths) + code, return_inverse=True)
-    return keys // len(lengths), lengths[keys % len(lengths)], pair

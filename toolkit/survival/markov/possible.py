@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import InputError
-from toolkit.survival.markov.records import ARRIVAL, EXACT
+from toolkit.survival.markov.door import ARRIVAL, EXACT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

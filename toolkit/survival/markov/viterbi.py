@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from toolkit.survival.markov.records import ARRIVAL, SNAPSHOT
+from toolkit.survival.markov.door import ARRIVAL, SNAPSHOT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
