@@ -31,7 +31,7 @@ def test_all_causes(competing_exits, reference, agree, ties, entry, weights, str
           [sum(m.loglik_null for m in model.models), sum(m.loglik for m in model.models)],
           theirs["loglik"], source=R)  # fmt: skip
     curves = model.predict_incidence(pl.DataFrame({"x": [2], "z": [1], "s": [1]}), [1, 6, 12, 20])
-    agree("Competing risks", f"{name}: predicted incidence", curves.incidence.ravel(),
+    agree("Competing risks", f"{name}: predicted incidence", curves.tidy()["estimate"].to_numpy(),
           theirs["incidence"], source=f"{R}; for Efron's ties a survfit per cause, as "
           "survfit.coxphms has other hazards than survfit.coxph then")  # fmt: skip
     plain = cause_specific(

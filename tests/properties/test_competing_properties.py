@@ -37,18 +37,18 @@ def spells(draw):
 
 def fine_gray(frame, options):
     model = ask(survival.fine_gray, frame, {"cause": 1} | options)
-    curves = model.predict_incidence(NEW, TIMES)
+    curves = model.predict_incidence(NEW, TIMES).tidy()
     return [
         model.coefficients, model.vcov, model.vcov_model, [model.loglik, model.loglik_null],
-        model.baseline()["estimate"], curves.incidence, curves.std_error,
+        model.baseline()["estimate"], curves["estimate"], curves["std_error"],
     ]  # fmt: skip
 
 
 def all_causes(frame, options):
     model = ask(survival.cause_specific, frame, options)
-    curves = model.predict_incidence(NEW, TIMES)
-    return [model.coefficients, model.vcov, model.baseline()["estimate"], curves.incidence,
-            curves.std_error, model.equal_effects()["statistic"]]  # fmt: skip
+    curves = model.predict_incidence(NEW, TIMES).tidy()
+    return [model.coefficients, model.vcov, model.baseline()["estimate"], curves["estimate"],
+            curves["std_error"], model.equal_effects()["statistic"]]  # fmt: skip
 
 
 def ask(estimator, frame, options):
@@ -122,10 +122,15 @@ def test_weights_of_tests_and_time_lost_repeat_rows(frame, rho):
 @given(frame=spells())
 def test_incidences_and_survival_add_up_to_1(frame):
     model = ask(survival.cause_specific, frame, {"strata": "layer"})
-    curves = model.predict_incidence(NEW)
-    hazards = [one.predict_survival(NEW, curves.times).points.cumulative for one in model.models]
-    free = np.exp(-np.sum(hazards, axis=0)).reshape(2, -1)
+    times = model.baseline()["time"].unique().sort().to_list()
+    incidence = model.predict_incidence(NEW, times).tidy()["estimate"].to_numpy()
+    incidence = incidence.reshape(len(NEW), len(model.models), -1)
+    free = np.prod(
+        [one.predict_survival(NEW, times).tidy()["estimate"].to_numpy() for one in model.models],
+        axis=0,
+    ).reshape(len(NEW), -1)
     known = ~np.isnan(free)
-    total = curves.incidence.sum(axis=1)
-    np.testing.assert_allclose(total[known] + free[known], 1, rtol=1e-12)
-    assert (np.diff(curves.incidence, axis=2)[~np.isnan(np.diff(curves.incidence))] >= 0).all()
+    assert known.any()
+    np.testing.assert_allclose(incidence.sum(axis=1)[known] + free[known], 1, rtol=1e-12)
+    steps = np.diff(incidence, axis=2)
+    assert (steps[~np.isnan(steps)] >= 0).all()

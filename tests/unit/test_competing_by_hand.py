@@ -206,11 +206,11 @@ def test_error_of_predictions_is_the_derivative():
     new = pl.DataFrame({"x": [0.5], "z": [1], "s": [1]})
     model, fit = refitted(
         made(24, 5), "after-events", EVERYTHING,
-        lambda again: again.predict_incidence(new, [4, 9]).incidence.ravel(),
+        lambda again: again.predict_incidence(new, [4, 9]).tidy()["estimate"].to_numpy(),
     )  # fmt: skip
     cells = np.eye(len(model.design.n))
     moved = np.array([difference(fit, model.design, cell) for cell in cells])
-    error = model.predict_incidence(new, [4, 9]).std_error.ravel()
+    error = model.predict_incidence(new, [4, 9]).tidy()["std_error"].to_numpy()
     square = (model.design.n_squared[:, None] * moved**2).sum(axis=0)
     assert np.allclose(error, np.sqrt(square), rtol=1e-5)
 
@@ -244,10 +244,15 @@ def test_error_of_all_causes_is_the_derivative():
 
     def fit(design):
         models = tuple(cox_design(design.subset_event(k), ties="breslow") for k in (1, 2))
-        return replace(model, models=models).predict_incidence(new, [4, 9]).incidence.ravel()
+        return (
+            replace(model, models=models)
+            .predict_incidence(new, [4, 9])
+            .tidy()["estimate"]
+            .to_numpy()
+        )
 
     moved = np.array([difference(fit, design, cell) for cell in np.eye(len(design.n))])
-    error = model.predict_incidence(new, [4, 9]).std_error.ravel()
+    error = model.predict_incidence(new, [4, 9]).tidy()["std_error"].to_numpy()
     square = (design.n_squared[:, None] * moved**2).sum(axis=0)
     assert np.allclose(error, np.sqrt(square), rtol=1e-5)
 
