@@ -123,8 +123,8 @@ def test_predicted_curves(spells, reference, agree, link, baseline):
             "x + y + g", spells, time="months", event="left", entry="start", link=link,
             baseline=baseline, robust=robust, **BASELINE[baseline],
         )  # fmt: skip
-        curve = model.predict_survival(new, [1, 5, 12])
-        hazard = model.predict_hazard(new, [1, 5, 12])
+        curve = model.predict_survival(new, [1, 5, 12]).tidy()
+        hazard = model.predict_hazard(new, [1, 5, 12]).tidy()
         which = "survival_robust" if robust else "survival_se"
         agree("Discrete time", f"predicted survival, {link}, {baseline}: {which}",
               [*curve["estimate"], *curve["std_error"]],
@@ -169,7 +169,7 @@ def test_competing_exits(spells, reference, agree, baseline, entry):
           [*theirs["coefficients"], theirs["loglik"]], source="R, multinom and Newton")  # fmt: skip
     agree("Discrete time", f"{name}: variances", [*plain.vcov.ravel(), *robust.vcov.ravel()],
           [*theirs["vcov"], *theirs["robust"]], source="R, by the formulas")  # fmt: skip
-    found = [m.predict_incidence(new, [2, 9]) for m in (plain, robust)]
+    found = [m.predict_incidence(new, [2, 9]).tidy() for m in (plain, robust)]
     agree("Discrete time", f"{name}: cumulative incidence and errors",
           [*found[0]["estimate"], *found[0]["std_error"], *found[1]["std_error"]],
           [*theirs["incidence"], *theirs["incidence_se"], *theirs["incidence_robust"]],

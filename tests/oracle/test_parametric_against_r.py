@@ -130,8 +130,8 @@ def test_quantiles_and_curves(agree, cases, lung):
               tolerance=1e-9, relative=True, source=SURVREG)  # fmt: skip
     theirs = cases["weibull_curve"]
     pairs = {
-        "survival": model.predict_survival(new, [100, 365]),
-        "hazard": model.predict_hazard(new, [100, 365]),
+        "survival": model.predict_survival(new, [100, 365]).tidy(),
+        "hazard": model.predict_hazard(new, [100, 365]).tidy(),
         "area": model.rmst(new, 365),
     }
     for name, ours in pairs.items():
@@ -225,8 +225,8 @@ def test_splines(agree, cases, lung, late, metric, entry):
         "covariates": model.coefficients[1:3],
         "std_error": model.std_error[1:3],
         "loglik": model.loglik,
-        "survival": model.predict_survival(new, times)["estimate"],
-        "hazard": model.predict_hazard(new, times)["estimate"],
+        "survival": model.predict_survival(new, times).tidy()["estimate"],
+        "hazard": model.predict_hazard(new, times).tidy()["estimate"],
     }
     agree("Parametric", f"knots: {what}", model.meta["knots"], theirs["knots"], tolerance=1e-9,
           source=source)  # fmt: skip

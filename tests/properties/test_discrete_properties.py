@@ -150,8 +150,8 @@ def test_one_cause_is_a_logit(data):
     assert one.coefficients == pytest.approx(logit.coefficients, abs=1e-9)
     assert one.vcov == pytest.approx(logit.vcov, abs=1e-9)
     new = pl.DataFrame({"x": [1], "y": [0.3]})
-    incidence = one.predict_incidence(new)
-    curve = logit.predict_survival(new)
+    incidence = one.predict_incidence(new).tidy()
+    curve = logit.predict_survival(new).tidy()
     assert (1 - incidence["estimate"]).to_list() == pytest.approx(curve["estimate"].to_list())
     assert incidence["std_error"].to_list() == pytest.approx(curve["std_error"].to_list())
 
@@ -189,7 +189,7 @@ def test_standardised_curves_are_means(data):
     model = discrete_hazard("x + y", data, time="months", event="left", link="logit")
     curves = model.standardise("x", [1, 2])
     for level in curves["x"].unique():
-        each = model.predict_survival(data.with_columns(x=pl.lit(level)), [1, 2])
+        each = model.predict_survival(data.with_columns(x=pl.lit(level)), [1, 2]).tidy()
         mean = each.group_by("time").agg(pl.col("estimate").mean()).sort("time")
         ours = curves.filter(pl.col("x") == level)
         assert ours["estimate"].to_list() == pytest.approx(mean["estimate"].to_list(), abs=1e-10)

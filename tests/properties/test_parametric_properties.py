@@ -147,8 +147,8 @@ def test_time_in_other_units(model):
         months_model.coefficients[covariates], abs=1e-7
     )
     new = frame.head(3)
-    one = months_model.predict_survival(new, [2, 9])["estimate"]
-    two = days_model.predict_survival(new, [60, 270])["estimate"]
+    one = months_model.predict_survival(new, [2, 9]).tidy()["estimate"]
+    two = days_model.predict_survival(new, [60, 270]).tidy()["estimate"]
     assert one.to_list() == pytest.approx(two.to_list(), abs=1e-8)
 
 
@@ -271,7 +271,7 @@ def test_quantiles_are_where_the_curve_gets(model):
     for p in (0.1, 0.5, 0.95):
         times = found.predict_quantile(new, p)["estimate"]
         for i, t in enumerate(times):
-            at = found.predict_survival(new[i], t)["estimate"][0]
+            at = found.predict_survival(new[i], t).tidy()["estimate"][0]
             assert at == pytest.approx(1 - p, abs=1e-9)
 
 
@@ -291,7 +291,8 @@ def test_standardised_curves_are_means_and_their_errors_count_everything():
     model, curves, area, found = numbers(part)
     everyone = [frame.with_columns(sex=pl.lit(sex)) for sex in "fm"]
     survival = [
-        np.average(model.predict_survival(data, 9)["estimate"], weights=part) for data in everyone
+        np.average(model.predict_survival(data, 9).tidy()["estimate"], weights=part)
+        for data in everyone
     ]
     assert curves["estimate"][1] == pytest.approx(survival[1] - survival[0], abs=1e-12)
     means = [np.average(model.rmst(data, 9)["estimate"], weights=part) for data in everyone]
@@ -310,7 +311,7 @@ def test_standardised_curves_are_means_and_their_errors_count_everything():
     # without weights: the drawn covariates beside the coefficients
     plain = fit(frame, "exponential", "exact")
     found = plain.standardise("sex", [9], levels=["m"])
-    each = plain.predict_survival(everyone[1], 9)["estimate"].to_numpy()
+    each = plain.predict_survival(everyone[1], 9).tidy()["estimate"].to_numpy()
     drawn = ((each - each.mean()) ** 2).sum() / frame.height**2
     slope = np.mean([-np.log(s) * s * np.array([1.0, a, 1.0])
                      for s, a in zip(each, frame.select(age).to_series(), strict=True)],

@@ -41,7 +41,7 @@ def test_hazards_cover(covers):
         data = drawn(rng)
         model = discrete_hazard("x", data, time="months", event="left", baseline="spline", df=2)
         ratio.append(bounds(model.tidy()))
-        curve.append(bounds(model.predict_survival(pl.DataFrame({"x": [1]}), 8)))
+        curve.append(bounds(model.predict_survival(pl.DataFrame({"x": [1]}), 8).tidy()))
         # everyone three times over, in one cluster
         person = data.with_row_index("person")
         thrice = discrete_hazard(
@@ -88,7 +88,7 @@ def test_competing_exits_cover(covers):
             "x", data, time="months", event="cause", baseline="piecewise", cuts=[4]
         )
         effect.append(bounds(model.tidy()))
-        incidence.append(bounds(model.predict_incidence(pl.DataFrame({"x": [1]}), 8)))
+        incidence.append(bounds(model.predict_incidence(pl.DataFrame({"x": [1]}), 8).tidy()))
     covers("Discrete time", "competing: log odds ratio", *np.array(effect).T, 0.4, slack=0.01)
     covers("Discrete time", "competing: cumulative incidence", *np.array(incidence).T, truth,
            slack=0.01)  # fmt: skip

@@ -44,7 +44,7 @@ def test_one_month_two_groups():
         likelihood = Fraction(1, 4) * Fraction(3, 4) ** 3 * Fraction(1, 4)
         assert model.loglik == pytest.approx(log(likelihood), abs=1e-12)
         assert model.loglik_null == pytest.approx(log(Fraction(1, 3) ** 2 * Fraction(2, 3) ** 4))
-        hazard = model.predict_hazard(pl.DataFrame({"x": [0, 1]}))
+        hazard = model.predict_hazard(pl.DataFrame({"x": [0, 1]})).tidy()
         assert hazard["estimate"].to_list() == pytest.approx([1 / 4, 1 / 2], abs=1e-12)
         # the binomial variance of a share
         assert hazard["std_error"].to_list() == pytest.approx([sqrt(3 / 64), sqrt(1 / 8)])
@@ -70,7 +70,7 @@ def test_without_covariates_it_is_kaplan_meier(link, options):
     curve = survival.kaplan_meier(SPELLS, time="months", event="left", **options)
     names = ["estimate", "std_error", "conf_low", "conf_high"]
     months = [1, 2, 3, 4, 5, 6]
-    ours = model.predict_survival(pl.DataFrame({"any": [1]}), months)
+    ours = model.predict_survival(pl.DataFrame({"any": [1]}), months).tidy()
     theirs = curve.at(months)
     gone = theirs["estimate"] == 0
     assert_frame_equal(
@@ -88,7 +88,7 @@ def test_without_covariates_competing_is_aalen_johansen(entry):
     model = discrete_competing("1", SPELLS, robust=True, **asked)
     curve = survival.cumulative_incidence(SPELLS, **asked)
     months = [1, 2, 3, 4, 5]
-    ours = model.predict_incidence(pl.DataFrame({"any": [1]}), months)
+    ours = model.predict_incidence(pl.DataFrame({"any": [1]}), months).tidy()
     names = ["cause", "time", "estimate", "std_error"]
     theirs = curve.at(months).select(names).sort("cause", "time")
     assert_frame_equal(ours.select(names), theirs, abs_tol=1e-10)
@@ -109,7 +109,7 @@ def test_months_that_settle_themselves():
     base = model.baseline()
     assert base["estimate"].to_list()[1::2] == [0.0, 1.0]
     assert base["std_error"].to_list()[1::2] == [None, None]
-    curve = model.predict_survival(pl.DataFrame({"x": [0]}))["estimate"].to_list()
+    curve = model.predict_survival(pl.DataFrame({"x": [0]})).tidy()["estimate"].to_list()
     assert curve[1] == curve[0]
     assert curve[3] == 0
     # the others are as if those months were not there
@@ -173,7 +173,9 @@ def test_gamma_frailty_in_one_month():
     for d in (-1e-3, 1e-3):  # it is the top
         assert value(theta * (1 + d), mu) < model.loglik
         assert value(theta, mu * (1 + d)) < model.loglik
-    marginal = model.predict_survival(pl.DataFrame({"any": [0]}), [1, 5])["estimate"].to_list()
+    marginal = (
+        model.predict_survival(pl.DataFrame({"any": [0]}), [1, 5]).tidy()["estimate"].to_list()
+    )
     assert marginal == pytest.approx([(1 + theta * mu * t) ** (-1 / theta) for t in (1, 5)])
     row = model.heterogeneity().row(0, named=True)
     assert row["statistic"] == pytest.approx(2 * (model.loglik - model.loglik_homogeneous))

@@ -91,20 +91,20 @@ def test_time_that_is_no_number_of_months():
 
 def test_new_rows_are_checked():
     model = fit("x + g")
-    assert model.predict_survival(pl.DataFrame({"x": [1], "g": ["a"]}), 3).height == 1
+    assert model.predict_survival(pl.DataFrame({"x": [1], "g": ["a"]}), 3).tidy().height == 1
     with pytest.raises(errors.UnknownColumnError):
-        model.predict_survival(pl.DataFrame({"x": [1]}))
+        model.predict_survival(pl.DataFrame({"x": [1]})).tidy()
     with pytest.raises(errors.UnknownCodeError, match="was not fitted on"):
-        model.predict_survival(pl.DataFrame({"x": [1], "g": ["c"]}))
+        model.predict_survival(pl.DataFrame({"x": [1], "g": ["c"]})).tidy()
     with pytest.raises(errors.NegativeTimeError):
-        model.predict_survival(DATA, -1)
+        model.predict_survival(DATA, -1).tidy()
     layered = fit("x", strata="g")
     with pytest.raises(errors.UnknownCodeError, match="stratum"):
-        layered.predict_survival(pl.DataFrame({"x": [1], "g": ["c"]}))
+        layered.predict_survival(pl.DataFrame({"x": [1], "g": ["c"]})).tidy()
 
 
 def test_beyond_the_last_month_nothing_is_said():
-    curve = fit("x").predict_survival(pl.DataFrame({"x": [1]}), [0, 8, 9])
+    curve = fit("x").predict_survival(pl.DataFrame({"x": [1]}), [0, 8, 9]).tidy()
     assert curve["estimate"][0] == 1
     assert curve["estimate"].is_null().to_list() == [False, False, True]
 

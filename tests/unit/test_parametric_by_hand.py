@@ -95,10 +95,10 @@ def test_steps_are_events_over_time_in_each():
         exact(Fraction(1, 1 + 3)),
     ]
     new = pl.DataFrame({"": [0]})
-    curve = model.predict_survival(new, [0, 2, 3, 10])["estimate"].to_list()
+    curve = model.predict_survival(new, [0, 2, 3, 10]).tidy()["estimate"].to_list()
     total = [0, 2 * steps[0], 2 * steps[0] + steps[1], 2 * steps[0] + 2 * steps[1] + 6 * steps[2]]
     assert curve == [exact(np.exp(-float(x))) for x in total]
-    assert model.predict_hazard(new, [0, 2, 2.5])["estimate"].to_list() == [
+    assert model.predict_hazard(new, [0, 2, 2.5]).tidy()["estimate"].to_list() == [
         exact(steps[0]), exact(steps[0]), exact(steps[1])
     ]  # fmt: skip
     half = model.predict_quantile(new, 0.5)["estimate"][0]
@@ -144,11 +144,11 @@ def test_two_looks():
     model = parametric("1", frame, time="low", upper="high", distribution="exponential")
     assert rates(model) == [exact(-log(Fraction(8, 14)))]
     free = parametric("1", frame, time="low", upper="high", distribution="piecewise", cuts=[1])
-    found = free.predict_survival(pl.DataFrame({"": [0]}), [1, 2])["estimate"].to_list()
+    found = free.predict_survival(pl.DataFrame({"": [0]}), [1, 2]).tidy()["estimate"].to_list()
     assert found == [exact(Fraction(5, 9)), exact(Fraction(3, 9))]
     # a Weibull curve goes through both as well
     model = parametric("1", frame, time="low", upper="high")
-    found = model.predict_survival(pl.DataFrame({"": [0]}), [1, 2])["estimate"].to_list()
+    found = model.predict_survival(pl.DataFrame({"": [0]}), [1, 2]).tidy()["estimate"].to_list()
     assert found == [exact(Fraction(5, 9)), exact(Fraction(3, 9))]
 
 
@@ -214,6 +214,8 @@ def test_two_metrics_are_one_model():
         for method, at in (("predict_survival", [1, 4]), ("predict_hazard", [1, 4]),
                            ("predict_quantile", 0.3), ("rmst", 6)):  # fmt: skip
             a, b = (getattr(model, method)(new, at) for model in (one, two))
+            if method in {"predict_survival", "predict_hazard"}:
+                a, b = a.tidy(), b.tidy()
             for name in ("estimate", "std_error", "conf_low", "conf_high"):
                 assert a[name].to_list() == pytest.approx(b[name].to_list(), rel=1e-8)
 
@@ -231,7 +233,7 @@ def test_mean_and_median_of_the_exponential():
     base = model.baseline([0, 5])
     assert base["hazard"].to_list() == [exact(rate), exact(rate)]
     assert base["cumulative_hazard"].to_list() == [pytest.approx(0, abs=1e-12), exact(5 * rate)]
-    curve = model.predict_survival(new, [0, 5])
+    curve = model.predict_survival(new, [0, 5]).tidy()
     assert curve.row(0)[1:] == (0, 1.0, 0.0, 1.0, 1.0)
     assert model.baseline().height == 101
 

@@ -170,18 +170,18 @@ def test_a_rare_group_without_events_is_named_in_large_data():
 def test_new_data_are_checked():
     model = parametric("sex", GOOD, **EXACT)
     with pytest.raises(errors.UnknownColumnError):
-        model.predict_survival(pl.DataFrame({"gender": ["m"]}), 3)
+        model.predict_survival(pl.DataFrame({"gender": ["m"]}), 3).tidy()
     with pytest.raises(errors.UnknownCodeError):
-        model.predict_survival(pl.DataFrame({"sex": ["x"]}), 3)
+        model.predict_survival(pl.DataFrame({"sex": ["x"]}), 3).tidy()
     new = pl.DataFrame({"sex": ["m"]})
     with pytest.raises(errors.NegativeTimeError):
-        model.predict_survival(new, -1)
+        model.predict_survival(new, -1).tidy()
     with pytest.raises(errors.CallError):
         model.predict_quantile(new, 50)
     with pytest.raises(errors.HorizonError):
         model.rmst(new, 0)
-    assert model.predict_hazard(new, [0, 1])["estimate"][0] is None
-    assert model.predict_survival(new.clear(), 3).height == 0
+    assert model.predict_hazard(new, [0, 1]).tidy()["estimate"][0] is None
+    assert model.predict_survival(new.clear(), 3).tidy().height == 0
     with pytest.raises(errors.CallError):
         model.standardise("age", 3)
     with pytest.raises(errors.CallError):
@@ -190,7 +190,7 @@ def test_new_data_are_checked():
         model.standardise("sex", 3, levels=["x"])
     known = parametric("1", GOOD.with_columns(known=0.1), **EXACT, offset="known")
     with pytest.raises(errors.UnknownColumnError):
-        known.predict_survival(new, 3)
+        known.predict_survival(new, 3).tidy()
 
 
 def test_censored_at_zero_is_said():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -21,12 +21,15 @@ def plot_curves(
     *,
     by: Sequence[str],
     ax: Axes | None,
-    start: float,
+    start: float | None,
+    smooth: bool = False,
     at_risk: Callable[[list[float]], pl.DataFrame] | None,
     ylabel: str,
     **options: Any,
 ) -> Axes:
     """Draw each group's curve as steps from (0, `start`), with its band, labelled at its end.
+
+    A curve without a start begins at its first time; a smooth one is drawn as a line.
 
     Parameters
     ----------
@@ -35,7 +38,7 @@ def plot_curves(
     at_risk : callable, optional
         From times to a frame with `by…, time, n_risk`; drawn under the axis.
     **options
-        Passed on to `Axes.step`.
+        Passed on to `Axes.plot`.
     """
     import matplotlib.pyplot as plt
 
@@ -44,13 +47,19 @@ def plot_curves(
     parts = tidy.partition_by(by, maintain_order=True) if by else [tidy]
     for part in parts:
         label = _label(part, by)
-        time = np.concatenate([[0.0], part["time"].cast(pl.Float64).to_numpy()])
+        time = part["time"].cast(pl.Float64).to_numpy()
         curve, low, high = (
-            np.concatenate([[start], part[name].fill_null(float("nan")).to_numpy()])
+            part[name].fill_null(float("nan")).to_numpy()
             for name in ("estimate", "conf_low", "conf_high")
         )
-        (line,) = ax.step(time, curve, where="post", label=label, **options)
-        ax.fill_between(time, low, high, step="post", alpha=0.15, color=line.get_color(), lw=0)
+        if start is not None:
+            time = np.concatenate([[0.0], time])
+            curve, low, high = (np.concatenate([[start], values]) for values in (curve, low, high))
+        step: Literal["post"] | None = None if smooth else "post"
+        (line,) = ax.plot(
+            time, curve, drawstyle="default" if smooth else "steps-post", label=label, **options
+        )
+        ax.fill_between(time, low, high, step=step, alpha=0.15, color=line.get_color(), lw=0)
         if label:
             ax.annotate(
                 label, (time[-1], curve[-1]), xytext=(4, 0), textcoords="offset points",
@@ -65,7 +74,12 @@ def plot_curves(
 
 
 def _label(part: pl.DataFrame, by: Sequence[str]) -> str:
-    return ", ".join(str(part[name][0]) for name in by)
+    said = (part[name][0] for name in by)
+    return ", ".join(
+        # a number or a truth value says nothing without its name
+        value if isinstance(value, str) else f"{name} = {value}"
+        for name, value in zip(by, said, strict=True)
+    )
 
 
 def _write_at_risk(

@@ -15,8 +15,9 @@ from toolkit.survival.cause_specific.predict import coefficient_influence, predi
 from toolkit.survival.cox.curves import new_rows
 from toolkit.survival.cox.hazard import observed_until
 from toolkit.survival.curves import check_times
-from toolkit.survival.incidence_curves import IncidenceCurves
+from toolkit.survival.incidence_curves import incidence_table
 from toolkit.survival.intervals import check_interval
+from toolkit.survival.predicted import Predicted, describe_prediction
 from toolkit.survival.regression import wald_test
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class CauseSpecific(Result):
         times: float | Sequence[float] | None = None,
         *,
         conf_level: float | None = None,
-    ) -> IncidenceCurves:
+    ) -> Predicted:
         """Predict the probability of each cause by each time, from the hazards of all of them.
 
         Parameters
@@ -166,7 +167,7 @@ class CauseSpecific(Result):
 
         Returns
         -------
-        IncidenceCurves
+        Predicted
             Its `tidy()` has `row`, the strata and covariates, `cause, time, estimate, std_error,
             conf_low, conf_high`; null past the last time observed in the row's stratum.
 
@@ -187,20 +188,21 @@ class CauseSpecific(Result):
             models, x=x, offset=offset, stratum=stratum, times=asked, cluster=self.cluster
         )
         past = observed_until(models[0].fitted)[stratum][:, None, None] < asked
-        return IncidenceCurves(
-            meta=dict(self.meta)
-            | {
-                "estimand": "P(T ≤ t, cause) of units with these covariates",
-                "method": "Cox models of all causes: predicted incidence",
-                "variance": "influence functions",
-            },
-            labels=labels,
-            causes=self.causes,
-            times=asked,
-            incidence=np.where(past, np.nan, value),
-            std_error=np.where(past, np.nan, error),
+        return Predicted(
+            meta=describe_prediction(
+                self.meta, variance="influence functions",
+                estimand="P(T ≤ t, cause) of units with these covariates",
+                method="Cox models of all causes: predicted incidence",
+            ),
+            table=incidence_table(
+                labels, self.causes, asked, np.where(past, np.nan, value),
+                np.where(past, np.nan, error), level,
+            ),
+            labels=tuple(labels.columns[1:]),
+            quantity="cumulative incidence",
+            start=0.0,
             conf_level=level,
-        )
+        )  # fmt: skip
 
     def _stack(self, tables: list[pl.DataFrame]) -> pl.DataFrame:
         return pl.concat(

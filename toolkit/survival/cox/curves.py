@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from toolkit.errors import UnknownCodeError
 from toolkit.frames import require_columns, require_no_nulls, require_rows
-from toolkit.result import Result
 from toolkit.survival.cox.hazard import hazard_at, observed_until
 from toolkit.survival.cox.hazard_spread import hazard_spread
 from toolkit.survival.curves import check_times, time_series
 from toolkit.survival.intervals import ConfType, interval, normal_quantile
+from toolkit.survival.predicted import Predicted, describe_prediction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from toolkit.survival.cox.model import CoxModel
@@ -45,71 +44,6 @@ class Points:
     time: Floats
     cumulative: Floats
     std_error: Floats
-
-
-@dataclass(frozen=True, kw_only=True)
-class CoxCurves(Result):
-    """Predicted curves; made by `CoxModel.predict_survival`.
-
-    Attributes
-    ----------
-    labels : DataFrame
-        M rows: number of the row, strata and covariates of the new data.
-    points : Points
-    conf_level, conf_type
-        Of the intervals.
-    """
-
-    labels: pl.DataFrame = field(repr=False)
-    points: Points = field(repr=False)
-    conf_level: float
-    conf_type: ConfType
-
-    def tidy(self) -> pl.DataFrame:
-        """Return a row per unit and time: labels, time, survival and its interval.
-
-        `std_error` is that of the survival. Past the last observed time of a stratum the estimate
-        is null.
-        """
-        points = self.points
-        survival = np.exp(-points.cumulative)
-        std_error = survival * points.std_error
-        low, high = interval(
-            survival, std_error, conf_level=self.conf_level, conf_type=self.conf_type
-        )
-        if self.conf_type != "plain":  # before the first event S is 1 for sure
-            sure = points.cumulative == 0
-            low, high = np.where(sure, 1.0, low), np.where(sure, 1.0, high)
-        numbers = {"estimate": survival, "std_error": std_error, "conf_low": low, "conf_high": high}
-        return self.labels[points.unit].with_columns(
-            time_series(points.time),
-            *(pl.Series(name, x).fill_nan(None) for name, x in numbers.items()),
-        )
-
-    def glance(self) -> pl.DataFrame:
-        """Return one row: counts of the fit, and how many curves."""
-        return pl.DataFrame(
-            {
-                "n": [self.meta["n"]],
-                "n_event": [self.meta["n_event"]],
-                "n_curve": [self.labels.height],
-                "conf_level": [self.conf_level],
-            }
-        )
-
-    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw the curves with their bands, each with what tells its row from the others."""
-        from toolkit.survival._plot import plot_curves
-
-        names = [name for name in self.labels.columns[1:] if self.labels[name].n_unique() > 1] or (
-            ["row"] if self.labels.height > 1 else []
-        )
-        if self.labels.select(names).n_unique() < self.labels.height:
-            names = ["row", *names]
-        return plot_curves(
-            self.tidy().filter(pl.col("estimate").is_not_null()), by=names, ax=ax, start=1.0,
-            at_risk=None, ylabel="Predicted survival", **options,
-        )  # fmt: skip
 
 
 def new_rows(
@@ -192,7 +126,7 @@ def predict_survival(
     *,
     conf_level: float,
     conf_type: ConfType,
-) -> CoxCurves:
+) -> Predicted:
     """Return the survival curves of the rows of `new`; see `CoxModel.predict_survival`."""
     x, offset, stratum, labels = new_rows(model.design, new)
     asked = None if times is None else check_times(times)
@@ -202,13 +136,35 @@ def predict_survival(
         if model.robust
         else "Tsiatis: baseline and coefficients"
     )
-    meta = dict(model.meta) | {
-        "estimand": "P(T > t) of units with these covariates",
-        "method": f"{model.meta['method']}: predicted survival exp(-Λ)",
-        "variance": how,
-    }
-    return CoxCurves(
-        meta=meta, labels=labels, points=points, conf_level=conf_level, conf_type=conf_type
+    return Predicted(
+        meta=describe_prediction(
+            model.meta,
+            estimand="P(T > t) of units with these covariates",
+            method=f"{model.meta['method']}: predicted survival exp(-Λ)",
+            variance=how,
+        ),
+        table=survival_table(labels, points, conf_level, conf_type),
+        labels=tuple(labels.columns[1:]),
+        quantity="survival",
+        start=1.0,
+        conf_level=conf_level,
+    )
+
+
+def survival_table(
+    labels: pl.DataFrame, points: Points, conf_level: float, conf_type: ConfType
+) -> pl.DataFrame:
+    """Return S = exp(-Λ) with its interval, a row a point; null where Λ is not known."""
+    survival = np.exp(-points.cumulative)
+    std_error = survival * points.std_error
+    low, high = interval(survival, std_error, conf_level=conf_level, conf_type=conf_type)
+    if conf_type != "plain":  # before the first event S is 1 for sure
+        sure = points.cumulative == 0
+        low, high = np.where(sure, 1.0, low), np.where(sure, 1.0, high)
+    numbers = {"estimate": survival, "std_error": std_error, "conf_low": low, "conf_high": high}
+    return labels[points.unit].with_columns(
+        time_series(points.time),
+        *(pl.Series(name, x).fill_nan(None) for name, x in numbers.items()),
     )
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from toolkit.errors import check_option
 from toolkit.frames import to_frame
 from toolkit.survival.cox.concordance import Concordance, concordance
-from toolkit.survival.cox.curves import CoxCurves, baseline_table, new_rows, predict_survival
+from toolkit.survival.cox.curves import baseline_table, new_rows, predict_survival
 from toolkit.survival.cox.residuals import RESIDUALS, Residual, refuse_exact, residuals_of
 from toolkit.survival.cox.score import score_of_cells
 from toolkit.survival.intervals import ConfType, check_interval, normal_quantile
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from toolkit.survival.cox.likelihood import Fitted, Ties
     from toolkit.survival.cox.proportionality import Proportionality, Transform
     from toolkit.survival.cox.standardise import Standardised
+    from toolkit.survival.predicted import Predicted
 
     Floats = NDArray[np.float64]
 
@@ -136,7 +137,7 @@ class CoxModel(Regression):
         *,
         conf_level: float | None = None,
         conf_type: ConfType = "log",
-    ) -> CoxCurves:
+    ) -> Predicted:
         """Return the survival curve of each row of new data, S(t | x) = exp(-Λ(t) exp(x'b)).
 
         Parameters
@@ -152,7 +153,7 @@ class CoxModel(Regression):
 
         Returns
         -------
-        CoxCurves
+        Predicted
             Its `tidy()` has the row's number, strata and covariates, `time, estimate, std_error,
             conf_low, conf_high`.
 

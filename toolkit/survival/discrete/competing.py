@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from toolkit.survival.counts import Weighting
     from toolkit.survival.discrete.baseline import Kind
+    from toolkit.survival.predicted import Predicted
 
     Floats = NDArray[np.float64]
 
@@ -62,13 +63,11 @@ class DiscreteCompeting(MonthlyModel):
         table = pl.concat([table.drop("row"), counts], how="horizontal")
         return table.filter(pl.col("n_risk") > 0).select(*front, pl.exclude(*front))
 
-    def predict_hazard(
-        self, new: Any, times: float | Sequence[float] | None = None
-    ) -> pl.DataFrame:
+    def predict_hazard(self, new: Any, times: float | Sequence[float] | None = None) -> Predicted:
         """Return the hazard of each cause by month for each row of `new`; logit intervals."""
-        return self._by_cause(
-            self._read(new), self._months(times), hazard_of_logit, "logit", np.nan
-        )
+        newcomers = self._read(new)
+        table = self._by_cause(newcomers, self._months(times), hazard_of_logit, "logit", np.nan)
+        return self._predicted(table, newcomers, "hazard", "h(t, cause)", start=None)
 
     def predict_incidence(
         self,
@@ -76,16 +75,20 @@ class DiscreteCompeting(MonthlyModel):
         times: float | Sequence[float] | None = None,
         *,
         conf_type: ConfType = "log-log",
-    ) -> pl.DataFrame:
+    ) -> Predicted:
         """Return the cumulative incidence of each cause for each row of `new`.
 
         F_k(t) = Σ S(m - 1) h_k(m) over the months up to t; the standard errors are the delta
         method's, over all coefficients and months together. All months without `times`.
-        Columns: `row`, the strata and variables of the model, `cause, time, estimate, std_error,
-        conf_low, conf_high`; null where the data do not say.
+        Columns of its `tidy()`: `row`, the strata and variables of the model, `cause, time,
+        estimate, std_error, conf_low, conf_high`; null where the data do not say.
         """
         check_interval(self.conf_level, conf_type)
-        return self._by_cause(self._read(new), self._months(times), incidence_of, conf_type, 0.0)
+        newcomers = self._read(new)
+        table = self._by_cause(newcomers, self._months(times), incidence_of, conf_type, 0.0)
+        return self._predicted(
+            table, newcomers, "cumulative incidence", "P(T ≤ t, cause)", start=0.0
+        )
 
     def _by_cause(
         self,

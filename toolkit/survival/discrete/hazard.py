@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from toolkit.survival.counts import Weighting
     from toolkit.survival.discrete.baseline import Kind
     from toolkit.survival.discrete.units import Heterogeneity, Origin
+    from toolkit.survival.predicted import Predicted
 
     Floats = NDArray[np.float64]
 
@@ -52,14 +53,14 @@ class DiscreteHazard(MonthlyModel):
         table = pl.concat([table, counts], how="horizontal").filter(pl.col("n_risk") > 0)
         return table.select(*front, pl.exclude(*front))
 
-    def predict_hazard(
-        self, new: Any, times: float | Sequence[float] | None = None
-    ) -> pl.DataFrame:
+    def predict_hazard(self, new: Any, times: float | Sequence[float] | None = None) -> Predicted:
         """Return the hazard by month of each row of `new`, with intervals made on the link's scale.
 
         Columns as in `predict_survival`.
         """
-        return self._hazards(self._read(new), self._months(times))
+        newcomers = self._read(new)
+        table = self._hazards(newcomers, self._months(times))
+        return self._predicted(table, newcomers, "hazard", "h(t)", start=None)
 
     def standardise(
         self,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from toolkit.survival.discrete.fit import Fit
     from toolkit.survival.discrete.units import Units
+    from toolkit.survival.predicted import Predicted
 
     Floats = NDArray[np.float64]
 
@@ -106,7 +107,7 @@ class MixedHazard(DiscreteHazard):
         times: float | Sequence[float] | None = None,
         *,
         conf_type: ConfType = "log-log",
-    ) -> pl.DataFrame:
+    ) -> Predicted:
         """Return the share of persons like each row of `new` that is still there after t.
 
         The mean over the heterogeneity, that starts with everyone at month 0. Standard errors by
@@ -130,7 +131,9 @@ class MixedHazard(DiscreteHazard):
             value, error = at_months(asked, curve, error, start=1.0)
             low, high = interval(value, error, conf_level=self.conf_level, conf_type=conf_type)
             parts.append(as_frame(row, newcomers.labels, asked, value, error, low, high))
-        return pl.concat(parts)
+        return self._predicted(
+            pl.concat(parts), newcomers, "survival", "P(T > t), over the heterogeneity,", start=1.0
+        )
 
     def standardise(self, *args: Any, **options: Any) -> pl.DataFrame:
         """Is not there with heterogeneity."""

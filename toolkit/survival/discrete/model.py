@@ -23,6 +23,7 @@ from toolkit.survival.discrete.predict import (
     to_parameters,
 )
 from toolkit.survival.intervals import ConfType, check_interval, interval
+from toolkit.survival.predicted import Predicted, describe_prediction
 from toolkit.survival.regression import Regression
 
 if TYPE_CHECKING:
@@ -92,13 +93,13 @@ class MonthlyModel(Regression):
         times: float | Sequence[float] | None = None,
         *,
         conf_type: ConfType = "log-log",
-    ) -> pl.DataFrame:
+    ) -> Predicted:
         """Return the survival curve of each row of `new`: the share that is still there after t.
 
         S(t) = ∏ (1 - h), with the delta method's standard errors (all coefficients and months
         together) and intervals as those of `kaplan_meier`. All months without `times`.
-        Columns: `row`, the strata and variables of the model, `time, estimate, std_error, conf_low,
-        conf_high`; null where the data do not say.
+        Columns of its `tidy()`: `row`, the strata and variables of the model, `time, estimate,
+        std_error, conf_low, conf_high`; null where the data do not say.
         """
         check_interval(self.conf_level, conf_type)
         asked = self._months(times)
@@ -110,7 +111,24 @@ class MonthlyModel(Regression):
             value, error = at_months(asked, curve, self._errors(way, gradient), start=1.0)
             low, high = interval(value, error, conf_level=self.conf_level, conf_type=conf_type)
             parts.append(as_frame(row, newcomers.labels, asked, value, error, low, high))
-        return pl.concat(parts)
+        return self._predicted(pl.concat(parts), newcomers, "survival", "P(T > t)", start=1.0)
+
+    def _predicted(
+        self, table: pl.DataFrame, newcomers: Newcomers, quantity: str, estimand: str, *,
+        start: float | None,
+    ) -> Predicted:  # fmt: skip
+        return Predicted(
+            meta=describe_prediction(
+                self.meta, estimand=f"{estimand} of units with these covariates",
+                method=f"{self.meta['method']}: predicted {quantity}", variance="delta method",
+            ),
+            table=table,
+            labels=tuple(newcomers.labels.columns),
+            quantity=quantity,
+            start=start,
+            smooth=start is None,
+            conf_level=self.conf_level,
+        )  # fmt: skip
 
     @abstractmethod
     def baseline(self) -> pl.DataFrame:

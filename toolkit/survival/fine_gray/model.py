@@ -14,8 +14,9 @@ from toolkit.survival.cox.curves import new_rows
 from toolkit.survival.curves import check_times
 from toolkit.survival.fine_gray.influence import martingale_residuals, score_residuals
 from toolkit.survival.fine_gray.predict import cumulative_hazard, hazard_errors
-from toolkit.survival.incidence_curves import IncidenceCurves
+from toolkit.survival.incidence_curves import incidence_table
 from toolkit.survival.intervals import check_interval
+from toolkit.survival.predicted import Predicted, describe_prediction
 from toolkit.survival.regression import Regression, wald_test
 from toolkit.survival.segments import add_up
 
@@ -102,7 +103,7 @@ class FineGrayModel(Regression):
         times: float | Sequence[float] | None = None,
         *,
         conf_level: float | None = None,
-    ) -> IncidenceCurves:
+    ) -> Predicted:
         """Predict the probability of the cause by each time, for the covariates of each row.
 
         Parameters
@@ -116,7 +117,7 @@ class FineGrayModel(Regression):
 
         Returns
         -------
-        IncidenceCurves
+        Predicted
             Its `tidy()` has `row`, the strata and covariates, `cause, time, estimate, std_error,
             conf_low, conf_high`; null past the last time observed in the row's stratum.
 
@@ -138,20 +139,22 @@ class FineGrayModel(Regression):
         )  # fmt: skip
         seen = self._last_times()[stratum][:, None] >= asked
         left = np.exp(-value)
-        return IncidenceCurves(
-            meta=dict(self.meta)
-            | {
-                "estimand": f"P(T ≤ t, cause = {self.cause}) of units with these covariates",
-                "method": "Fine and Gray: predicted incidence 1 - exp(-Λ)",
-                "variance": "influence functions",
-            },
-            labels=labels,
-            causes=pl.Series("cause", [self.cause]),
-            times=asked,
-            incidence=np.where(seen, -np.expm1(-value), np.nan)[:, None],
-            std_error=np.where(seen, left * error, np.nan)[:, None],
+        return Predicted(
+            meta=describe_prediction(
+                self.meta, variance="influence functions",
+                estimand=f"P(T ≤ t, cause = {self.cause}) of units with these covariates",
+                method="Fine and Gray: predicted incidence 1 - exp(-Λ)",
+            ),
+            table=incidence_table(
+                labels, pl.Series("cause", [self.cause]), asked,
+                np.where(seen, -np.expm1(-value), np.nan)[:, None],
+                np.where(seen, left * error, np.nan)[:, None], level,
+            ),
+            labels=tuple(labels.columns[1:]),
+            quantity="cumulative incidence",
+            start=0.0,
             conf_level=level,
-        )
+        )  # fmt: skip
 
     def influence(self) -> Floats:
         """Return what each row of the data moves the coefficients by, its weight included, (N, p).

@@ -16,6 +16,7 @@ from toolkit.survival.parametric import predict
 from toolkit.survival.parametric.likelihood import Observed, scores
 from toolkit.survival.parametric.predict import Fitted, Subjects
 from toolkit.survival.parametric.tables import log_table, number_table
+from toolkit.survival.predicted import Predicted, describe_prediction
 from toolkit.survival.regression import Regression
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class ParametricModel(Regression):
 
     def predict_survival(
         self, new: Any, times: float | Sequence[float], *, conf_type: ConfType = "log-log"
-    ) -> pl.DataFrame:
+    ) -> Predicted:
         """Return S(t) for every row of `new` at every time, with intervals as `kaplan_meier` has.
 
         With heterogeneity: the share of the population with these covariates that is still there.
@@ -152,9 +153,9 @@ class ParametricModel(Regression):
 
         Returns
         -------
-        DataFrame
-            `row` (of `new`, from 0), the formula's columns, `time, estimate, std_error, conf_low,
-            conf_high`.
+        Predicted
+            Its `tidy()` has `row` (of `new`, from 0), the formula's columns, `time, estimate,
+            std_error, conf_low, conf_high`.
         """
         check_interval(self.conf_level, conf_type)
         asked = check_times(times)
@@ -165,9 +166,10 @@ class ParametricModel(Regression):
         )
         sure = error.ravel() == 0  # at time 0
         bounds = (np.where(sure, estimate.ravel(), bound) for bound in (low, high))
-        return number_table(frame, "time", time_series(asked), estimate, error, *bounds)
+        table = number_table(frame, "time", time_series(asked), estimate, error, *bounds)
+        return self._predicted(table, "survival", "P(T > t)", start=1.0)
 
-    def predict_hazard(self, new: Any, times: float | Sequence[float]) -> pl.DataFrame:
+    def predict_hazard(self, new: Any, times: float | Sequence[float]) -> Predicted:
         """Return h(t) for every row of `new` at every time, with intervals (log scale).
 
         With heterogeneity: the hazard among those still there. Null where it is not finite, as at
@@ -178,7 +180,24 @@ class ParametricModel(Regression):
         log_hazard, error = predict.log_hazards(self.fitted, subjects, asked.astype(np.float64))
         if self.distribution not in {"exponential", "piecewise"}:
             log_hazard[:, asked == 0] = np.nan
-        return log_table(frame, "time", time_series(asked), log_hazard, error, self.conf_level)
+        table = log_table(frame, "time", time_series(asked), log_hazard, error, self.conf_level)
+        return self._predicted(table, "hazard", "h(t)", start=None)
+
+    def _predicted(
+        self, table: pl.DataFrame, quantity: str, estimand: str, *, start: float | None
+    ) -> Predicted:
+        return Predicted(
+            meta=describe_prediction(
+                self.meta, estimand=f"{estimand} of units with these covariates",
+                method=f"{self.meta['method']}: predicted {quantity}", variance="delta method",
+            ),
+            table=table,
+            labels=tuple(self.variables),
+            quantity=quantity,
+            start=start,
+            smooth=True,
+            conf_level=self.conf_level,
+        )  # fmt: skip
 
     def predict_quantile(
         self, new: Any, probability: float | Sequence[float] = 0.5
