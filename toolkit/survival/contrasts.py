@@ -77,6 +77,8 @@ def compare_curves(
         chosen, moved = _moved_at(curves, pair, kind, units, times[known],
                                   (slopes[0][known], slopes[1][known]))  # fmt: skip
         variance[known] = chosen.variance(int(known.sum()), moved)
+        if _in_one_cluster(curves, pair, units):
+            variance[:] = np.nan
     return Compared(time=times, estimate=estimate, std_error=np.sqrt(variance), slopes=slopes)
 
 
@@ -100,9 +102,19 @@ def compare_areas(
             return (each[0] + each[1])[:, None]
 
         variance = units.of_cells(curves.own(a, b)).variance(1, moved)
+        if _in_one_cluster(curves, pair, units):
+            variance = np.full(1, np.nan)
     return Compared(
         time=np.array([horizon]), estimate=estimate, std_error=np.sqrt(variance), slopes=slopes
     )
+
+
+def _in_one_cluster(curves: Curves, pair: Pair, units: Units) -> bool:
+    """Tell whether a group of the pair lies in one cluster: its variance is not known."""
+    if units.cluster is None:
+        return False
+    each = (units.of_cells(curves.own(group)).unit for group in (pair.reference, pair.other))
+    return any(not len(unit) or unit[0] == unit[-1] for unit in each)
 
 
 def _contrast(a: Floats, b: Floats, scale: str) -> tuple[Floats, tuple[Floats, Floats]]:

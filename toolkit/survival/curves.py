@@ -27,7 +27,12 @@ _EQUAL = float(np.sqrt(np.finfo(float).eps))
 
 def check_times(times: float | Sequence[float]) -> Floats:
     """Return the times asked for as a sorted array without doubles."""
-    asked = np.unique(np.atleast_1d(np.asarray(times, dtype=np.float64)))
+    try:
+        asked = np.unique(np.atleast_1d(np.asarray(times, dtype=np.float64)))
+    except (TypeError, ValueError) as error:
+        raise CallError(
+            "The times asked for are not numbers", fix="for instance 12, or [6, 12]"
+        ) from error
     if asked.size == 0:
         raise CallError("No time was asked for", fix="name at least one, for instance at([6, 12])")
     if not np.isfinite(asked).all() or asked[0] < 0:

@@ -20,7 +20,7 @@ from toolkit.survival.contrasts import (
     contrast_band,
     contrast_tables,
 )
-from toolkit.survival.curves import check_times
+from toolkit.survival.curves import check_horizon, check_times
 from toolkit.survival.intervals import check_interval
 
 if TYPE_CHECKING:
@@ -143,6 +143,8 @@ def make_difference(
     check_seed(seed)
     asked = None if at is None else check_times(at)
     pairs, columns, missing = _pairs(curves, by, reference, sign="-" if scale == "plain" else "/")
+    if areas and horizon is not None:
+        check_horizon(horizon)
     units = curves.units(cluster)
     sizes = curves.areas(float(horizon)) if areas and horizon is not None else None
     made = []
@@ -231,7 +233,7 @@ def _pairs(
     """Return the contrasts, the columns compared, and what there is to warn of."""
     if not curves.by:
         raise CallError("There is one curve, so nothing to compare", fix="estimate it with by=")
-    columns = tuple(as_columns(by)) or curves.by
+    columns = tuple(dict.fromkeys(as_columns(by))) or curves.by
     for name in columns:
         if name not in curves.by:
             raise unknown_column(name, curves.by, where="the groups of the curves")

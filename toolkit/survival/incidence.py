@@ -305,6 +305,8 @@ def cumulative_incidence(
         variance=how,
         curve=event_free,
     )
+    if units is not None:
+        meta["warnings"] = [*meta["warnings"], *units.notes(table.cells)]
     return CumulativeIncidence(
         meta=meta | {"wall_time": clock.perf_counter() - begin},
         table=table,

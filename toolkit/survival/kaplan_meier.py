@@ -302,6 +302,8 @@ def kaplan_meier(
         variance=how,
         curve=survival,
     )
+    if units is not None:
+        meta["warnings"] = [*meta["warnings"], *units.notes(table.cells)]
     return KaplanMeier(
         meta=meta | {"wall_time": clock.perf_counter() - begin},
         table=table,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from toolkit.errors import InputError
 from toolkit.survival.influence import BLOCK
 from toolkit.survival.segments import add_up, running_sum
 
@@ -31,6 +32,27 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+
+
+#: Below this many clusters the robust variance is known to be too small (Cameron, Miller 2015).
+FEW_CLUSTERS = 30
+
+
+def few_clusters(count: int, cluster: str) -> list[str]:
+    """Return what to warn of when there are few clusters; nothing when there are enough."""
+    if count >= FEW_CLUSTERS:
+        return []
+    said = f"only {count:,} clusters of {cluster}: robust standard errors are too small"
+    return [f"{said}, the more so the fewer there are"]
+
+
+def check_clusters(count: int, cluster: str) -> None:
+    """Raise when all rows are in one cluster: the sum of all influences is 0, no variance."""
+    if count < 2:
+        raise InputError(
+            f"Cluster {cluster!r} has the same value in every row that counts",
+            fix="a variance is that between clusters: name a column with many, or none",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +158,29 @@ class Units:
         new = (self.unit[1:] != self.unit[:-1]) | (group[1:] != group[:-1])
         start = np.flatnonzero(np.append(True, new))
         sums = np.add.reduceat(one, start)
-        return add_up(sums**2, group[start], cells.groups.height)
+        variance = add_up(sums**2, group[start], cells.groups.height)
+        return np.where(self.alone(cells), np.nan, variance)
+
+    def alone(self, cells: Cells) -> NDArray[np.bool_]:
+        """Return which groups have all their rows in one cluster, (G,): they have no variance."""
+        n_groups = cells.groups.height
+        if self.cluster is None:
+            return np.zeros(n_groups, dtype=bool)
+        both = np.unique(self.unit * n_groups + cells.group[self.cell])
+        return np.bincount(both % n_groups, minlength=n_groups) < 2
+
+    def notes(self, cells: Cells) -> list[str]:
+        """Return what to warn of: few clusters, and groups that lie in one."""
+        if self.cluster is None:
+            return []
+        said = few_clusters(self.count, self.cluster)
+        alone = int(self.alone(cells).sum())
+        if alone:
+            said.append(
+                f"{alone:,} of {cells.groups.height:,} groups lie in one cluster of "
+                f"{self.cluster}: they have no standard error"
+            )
+        return said
 
     def covariance(self, width: int, moved: Callable[[Ints], Floats]) -> Floats:
         """Return Σ over units of outer products of what they move, (width, width)."""
@@ -163,7 +207,7 @@ def make_units(cells: Cells | Design, cluster: str | None = None) -> Units:
     Raises
     ------
     toolkit.errors.ToolkitError
-        For a cluster column that is not there or has missing values.
+        For a cluster column that is not there, has missing values or one value.
     """
     if cluster is None:
         every = np.arange(len(cells.n))
@@ -181,14 +225,15 @@ def make_units(cells: Cells | Design, cluster: str | None = None) -> Units:
     pieces = rows_in.select(both.alias("both"), "w").group_by("both").agg(pl.col("w").sum())
     pieces = pieces.sort("both")
     unit, cell = np.divmod(pieces["both"].to_numpy(), len(cells.n))
-    return Units(
-        unit=unit, cell=cell, weight=pieces["w"].to_numpy(), cluster=cluster,
-        count=int(1 + (unit[1:] != unit[:-1]).sum()),
-    )  # fmt: skip
+    count = int(1 + (unit[1:] != unit[:-1]).sum())
+    check_clusters(count, cluster)
+    return Units(unit=unit, cell=cell, weight=pieces["w"].to_numpy(), cluster=cluster, count=count)
 
 
 def clustered_variance(table: RiskTable, moved: CurveInfluence, units: Units) -> Floats:
     """Return the variance of a curve at every table row, (R,), summed over units within a group.
+
+    NaN for a group in one cluster.
 
     The parts `a` of a cluster's influence only change when one of its rows enters or leaves, so the
     sums over clusters of a_j a_k are running sums of their changes: the cost is that of the pieces,
@@ -211,4 +256,4 @@ def clustered_variance(table: RiskTable, moved: CurveInfluence, units: Units) ->
         for k in range(j + 1):
             there = running_sum(square[:, j, k], table.group)
             variance += (1 if j == k else 2) * there * moved.basis[:, j] * moved.basis[:, k]
-    return np.maximum(variance, 0.0)
+    return np.where(units.alone(cells)[table.group], np.nan, np.maximum(variance, 0.0))

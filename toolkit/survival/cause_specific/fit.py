@@ -14,6 +14,7 @@ from toolkit.survival.cause_specific.predict import coefficient_influence
 from toolkit.survival.cox.fit import fit_design
 from toolkit.survival.design import make_design
 from toolkit.survival.intervals import check_interval
+from toolkit.survival.units import few_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +146,7 @@ def cause_specific(
             "ties": ties,
             "variance": f"{how}, clusters of {cluster}" if cluster else how,
             "n_cluster": units if cluster else None,
-            "warnings": [],
+            "warnings": few_clusters(units, cluster) if cluster and units is not None else [],
             "versions": models[0].meta["versions"],
             "wall_time": clock.perf_counter() - begin,
         },

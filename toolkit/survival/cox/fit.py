@@ -19,6 +19,7 @@ from toolkit.survival.cox.score import robust_variance
 from toolkit.survival.design import Design, make_design
 from toolkit.survival.intervals import check_interval
 from toolkit.survival.regression import inverse, maximise
+from toolkit.survival.units import few_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-#: Below this many clusters the robust variance is known to be too small (Cameron, Miller 2015).
-_FEW_CLUSTERS = 30
 _METHODS = {
     "efron": "Cox regression, ties by Efron",
     "breslow": "Cox regression, ties by Breslow",
@@ -225,12 +224,7 @@ def fit_design(
 
 def _warnings(sets: RiskSets, design: Design, units: int | None, cluster: str | None) -> list[str]:
     """Say what makes the numbers less sure than they look."""
-    said = []
-    if cluster is not None and units is not None and units < _FEW_CLUSTERS:
-        said.append(
-            f"only {units:,} clusters of {cluster}: robust standard errors are too small, "
-            "the more so the fewer there are"
-        )
+    said = few_clusters(units, cluster) if cluster is not None and units is not None else []
     if sets.before is not None:
         alone = sets.lonely(design)
         if alone:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, check_option
+from toolkit.errors import CallError, InputError, check_option
 from toolkit.frames import as_columns, require_columns, to_lazy
 from toolkit.survival.checks import check_time_type
 from toolkit.survival.counts import WEIGHTINGS, Weighting, count_cells, list_cells
@@ -20,6 +20,7 @@ from toolkit.survival.design.formula import Covariates, learn, variables_of
 from toolkit.survival.products import weighted_cross
 from toolkit.survival.rows import Source
 from toolkit.survival.segments import add_up
+from toolkit.survival.units import check_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,10 +185,11 @@ class Design:
         code = self._source.cluster_codes(cluster)
         cell, weight = self.cell_of_row(), self.row_weights()
         used = cell >= 0
-        if used.all():
-            return code, cell, weight
-        _, code = np.unique(code[used], return_inverse=True)
-        return code, cell[used], weight[used]
+        if not used.all():
+            _, code = np.unique(code[used], return_inverse=True)
+            cell, weight = cell[used], weight[used]
+        check_clusters(int(code.max()) + 1, cluster)
+        return code, cell, weight
 
     def subset_event(self, cause: int) -> Design:
         """Return the design in which only the `cause`-th cause (1 … K) is an event."""
@@ -242,6 +244,7 @@ def make_design(
     lazy = to_lazy(data)
     known = lazy.collect_schema().names()
     layers = as_columns(strata)
+    check_once("strata", layers)
     given = [name for name in (entry, weights, offset, cluster) if name is not None]
     require_columns(lazy, time, event, *given, *layers)
     variables = variables_of(formula, known)
@@ -299,6 +302,14 @@ def make_design(
     )  # fmt: skip
 
 
+def check_once(argument: str, names: Sequence[str]) -> None:
+    """Raise when columns are named twice."""
+    if len(set(names)) < len(names):
+        raise CallError(
+            f"{argument}={list(names)!r} names a column twice", fix="name each column once"
+        )
+
+
 def _weighting(
     lazy: pl.LazyFrame, weights: str | None, weight_type: Weighting | None
 ) -> Weighting | None:
@@ -329,4 +340,12 @@ def _repeats(lazy: pl.LazyFrame, keys: list[str]) -> bool:
 def _offset(patterns: pl.DataFrame, name: str | None) -> Floats:
     if name is None:
         return np.zeros(patterns.height)
-    return patterns[name].cast(pl.Float64).to_numpy()
+    offset = patterns[name].cast(pl.Float64).to_numpy()
+    bad = int((~np.isfinite(offset)).sum())
+    if bad:
+        raise InputError(
+            f"Offset {name!r} is not a finite number everywhere",
+            where=f"{bad:,} of {len(offset):,} covariate patterns",
+            fix="look at what it is made of: the logarithm of 0 is infinite",
+        )
+    return offset

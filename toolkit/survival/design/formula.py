@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, InputError, UnknownCodeError, WrongTypeError, unknown_column
+from toolkit.errors import (
+    CallError,
+    CollinearityError,
+    InputError,
+    UnknownCodeError,
+    WrongTypeError,
+    unknown_column,
+)
 from toolkit.frames import require_columns, require_no_nulls
 
 if TYPE_CHECKING:
@@ -74,7 +82,8 @@ class Covariates:
                     where=where,
                     fix=f"use one of {', '.join(map(repr, known[:8]))}",
                 )
-        return _finite(_evaluate(self._spec, _to_pandas(frame, self.variables, self.levels)), self)
+        table = _to_pandas(frame, self.variables, self.levels)
+        return _finite(_evaluate(self._spec, table, self.formula, where=where), self)
 
     def term_columns(self) -> dict[str, list[int]]:
         """Return the columns of the matrix that belong to each term of the formula."""
@@ -121,10 +130,9 @@ def learn(
     Raises
     ------
     toolkit.errors.ToolkitError
-        For a formula that cannot be read or names what is not there.
+        For a formula that cannot be read or names what is not there, and for text of one level.
     """
     from formulaic import ModelSpec
-    from formulaic.errors import FormulaicError
 
     variables = variables_of(formula, frame.columns)
     require_no_nulls(frame, *variables)
@@ -136,16 +144,14 @@ def learn(
     }
     table = _to_pandas(frame, variables, levels)
     spec = ModelSpec(parsed, output="numpy", na_action="ignore", ensure_full_rank=True)
-    try:
-        with np.errstate(all="ignore"):  # _finite names what went wrong
-            made = spec.get_model_matrix(table, context=_context())
-        if made.model_spec.transform_state and counts is not None and (counts != 1).any():
-            rows = np.repeat(np.arange(len(table)), counts)
-            made = spec.get_model_matrix(table.iloc[rows], context=_context())
-            made = made.model_spec.get_model_matrix(table, context=_context())
-    except FormulaicError as error:
-        raise _explained(formula, error, frame.columns if known is None else known) from error
+    columns = frame.columns if known is None else known
+    made = _made(spec, table, formula, known=columns)
+    if made.model_spec.transform_state and counts is not None and (counts != 1).any():
+        rows = np.repeat(np.arange(len(table)), counts)
+        made = _made(spec, table.iloc[rows], formula, known=columns)
+        made = _made(made.model_spec, table, formula, known=columns)
     spec = made.model_spec
+    _check_levels(spec)
     terms = tuple(name for name in spec.column_names if name != _INTERCEPT)
     covariates = Covariates(
         formula=formula, variables=variables, terms=terms, levels=levels, _spec=spec
@@ -181,10 +187,40 @@ def _context() -> dict[str, Any]:
     return {"np": np}
 
 
-def _evaluate(spec: Any, table: pd.DataFrame) -> Floats:
-    with np.errstate(all="ignore"):
-        made = spec.get_model_matrix(table, context=_context())
+def _evaluate(spec: Any, table: pd.DataFrame, formula: str, *, where: str | None = None) -> Floats:
+    made = _made(spec, table, formula, known=list(table.columns), where=where)
     return _strip(np.asarray(made, dtype=np.float64), spec)
+
+
+def _made(
+    spec: Any, table: pd.DataFrame, formula: str, *, known: Sequence[str], where: str | None = None
+) -> Any:
+    """Return the matrix of a frame as formulaic makes it; what it refuses is said in our words."""
+    from formulaic.errors import DataMismatchWarning, FormulaicError
+
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):  # _finite names what went wrong
+            # numbers taken for levels, C(x): formulaic gives unknown ones those of the reference
+            warnings.simplefilter("error", DataMismatchWarning)
+            return spec.get_model_matrix(table, context=_context())
+    except DataMismatchWarning as error:
+        raise UnknownCodeError(
+            f"A variable in C() of the formula {formula!r} holds a level the model does not know",
+            where=where,
+            fix="use the levels the model was fitted on, all of those named in levels=",
+        ) from error
+    except (FormulaicError, ValueError) as error:
+        raise _explained(formula, error, known) from error
+
+
+def _check_levels(spec: Any) -> None:
+    """Raise for a term without columns: text of one level, which formulaic leaves out unsaid."""
+    for term, at in spec.term_indices.items():
+        if not at:
+            raise CollinearityError(
+                f"Term '{term}' has the same value in every row",
+                fix="leave it out of the formula, or look whether a filter made it constant",
+            )
 
 
 def _strip(values: Floats, spec: Any) -> Floats:
@@ -239,7 +275,7 @@ def _check_rowwise(covariates: Covariates, table: pd.DataFrame, values: Floats) 
     """Raise when a row's terms depend on the other rows: patterns are not the rows of the data."""
     some = np.unique(np.linspace(0, len(table) - 1, min(_PROBE, len(table))).astype(int))[::-1]
     half = some[: (len(some) + 1) // 2]
-    again = _evaluate(covariates._spec, table.iloc[half])  # noqa: SLF001
+    again = _evaluate(covariates._spec, table.iloc[half], covariates.formula)  # noqa: SLF001
     same = np.isclose(again, values[half], rtol=1e-9, atol=1e-12, equal_nan=True).all(axis=0)
     if not same.all():
         name = covariates.terms[int(np.argmin(same))]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from toolkit.errors import EmptyCohortError, check_option, unknown_option
+from toolkit.errors import CallError, EmptyCohortError, check_option, unknown_option
 from toolkit.frames import as_columns
 from toolkit.provenance import versions
 from toolkit.survival.cox.checks import check_information, check_separation
 from toolkit.survival.design import make_design
+from toolkit.survival.design.cells import check_once
 from toolkit.survival.fine_gray.influence import Parts, coefficient_influence
 from toolkit.survival.fine_gray.jumps import CENSORINGS, CensoringType, find_jumps
 from toolkit.survival.fine_gray.likelihood import TIES, Likelihood, TiesType
@@ -21,6 +22,7 @@ from toolkit.survival.fine_gray.model import FineGrayModel
 from toolkit.survival.fine_gray.risk_sets import lay_out
 from toolkit.survival.intervals import check_interval
 from toolkit.survival.regression import inverse, maximise
+from toolkit.survival.units import few_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,7 +145,14 @@ def fine_gray(
     check_option("ties", ties, TIES)
     check_option("censoring", censoring, CENSORINGS)
     check_option("variance", variance, tuple(VARIANCES))
+    if cluster is not None and not robust:
+        raise CallError(
+            "robust=False leaves the clusters out of the variance",
+            fix="leave out cluster=, or robust=",
+        )
     layers, groups = as_columns(strata), as_columns(censoring_by)
+    check_once("strata", layers)
+    check_once("censoring_by", groups)
     design = make_design(
         formula, data, time=time, event=event, entry=entry, weights=weights,
         weight_type=weight_type, strata=[*dict.fromkeys([*layers, *groups])], offset=offset,
@@ -217,7 +226,7 @@ def fit_design(
         "censoring": censoring,
         "variance": f"{variance}, robust" if robust else "inverse information",
         "n_cluster": n_cluster if cluster is not None else None,
-        "warnings": [],
+        "warnings": few_clusters(n_cluster, cluster) if robust and cluster is not None else [],
         "versions": versions(),
     }
     return FineGrayModel(
