@@ -151,14 +151,14 @@ def test_transition_rates_have_persons_as_units():
     parts = [1 - 3 * rate, 1 - rate, -rate]
     assert row["estimate"].item() == pytest.approx(float(rate))
     assert row["std_error"].item() == pytest.approx(sqrt(sum(p**2 for p in parts)) / 5)
-    weighted = found.transition_rates(weights="w").filter(
+    weighted = found.transition_rates(weights="w", weight_type="sampling").filter(
         pl.col("from") == "A", pl.col("to") == "B"
     )
     rate = Fraction(3, 6)
     parts = [1 - 3 * rate, 2 * (1 - rate), -rate]
     assert weighted["estimate"].item() == pytest.approx(0.5)
     assert weighted["std_error"].item() == pytest.approx(sqrt(sum(p**2 for p in parts)) / 6)
-    monthly = found.transition_rates(by_month=True, weights="w")
+    monthly = found.transition_rates(by_month=True, weights="w", weight_type="sampling")
     assert monthly.height == 3 * 9
     first = monthly.filter(pl.col("from") == "A", pl.col("to") == "B").row(0, named=True)
     assert first["estimate"] == pytest.approx(0.5)
@@ -166,6 +166,30 @@ def test_transition_rates_have_persons_as_units():
     assert monthly.filter(pl.col("from") == "B")["estimate"].to_list()[:3] == [None] * 3
     later = found.transition_rates(lag=3).filter(pl.col("n") > 0)
     assert later.select("from", "to", "n").rows() == [("A", "B", 2), ("A", "C", 1)]
+
+
+@pytest.mark.parametrize("by_month", [False, True])
+def test_transition_rates_with_weights_that_count(by_month):
+    found = read("ABBA", "BBBB", "ACAA", w=[2, 1, 3])
+    repeated = read("ABBA", "ABBA", "BBBB", "ACAA", "ACAA", "ACAA")
+    counted = found.transition_rates(weights="w", by_month=by_month)
+    again = repeated.transition_rates(by_month=by_month)
+    for name in ("estimate", "std_error", "conf_low", "conf_high"):
+        assert counted[name].to_list() == pytest.approx(again[name].to_list(), abs=1e-14)
+    with pytest.raises(CallError, match="whole numbers"):
+        read("AB", w=[0.5]).transition_rates(weights="w", weight_type="frequency")
+
+
+def test_a_rate_of_zero_has_a_bound_of_zero():
+    rates = read("ABAC", "AA..", "BBBB").transition_rates()
+    none = rates.filter(pl.col("estimate") == 0)
+    assert none["conf_low"].to_list() == [0.0] * none.height
+
+
+def test_a_column_named_person_beside_the_persons_is_refused():
+    frame = pl.DataFrame({"id": [1], "person": ["x"], "2006-01": ["A"]})
+    with pytest.raises(CallError, match="'person'"):
+        trajectories.from_sequences(frame, person="id", states=["2006-01"])
 
 
 def test_rates_of_nobody_have_wilsons_interval():

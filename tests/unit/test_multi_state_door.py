@@ -95,6 +95,8 @@ def test_refused_at_the_door(case):
 ASKED = {
     "start below zero": (lambda m: m.probabilities(-1), NegativeTimeError, "time from 0 on"),
     "p0 too large": (lambda m: m.occupation({"a": 0.7, "b": 0.7}), CallError, "adds up to 1.4"),
+    "p0 below zero": (lambda m: m.occupation({"a": 1.5, "b": -0.5}), CallError, "negative share"),
+    "p0 a list": (lambda m: m.occupation([1, 0]), CallError, "how likely each state is"),
     "p0 of no state": (lambda m: m.occupation({"aa": 1}), CallError, "'a'"),
     "nobody there": (lambda m: m.occupation(start=50), CallError, "Nobody is observed at 50"),
     "landmark without people": (lambda m: m.landmark(5.5, states=["a"]), CallError, "earlier"),

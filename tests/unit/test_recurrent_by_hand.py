@@ -364,3 +364,18 @@ def test_results_can_be_drawn_and_read():
     assert curve.glance()["n_death"].item() == 1
     door = revolving_door(spells((1, 2, 5), (1, 8, 11), (2, 3, 4)), **DOORS)
     assert "at least 2 times in and 2 times out" in door.summary()
+
+
+def test_a_death_is_a_yes_or_a_no():
+    data = rows((1, 0, 3, 1), (1, 3, 8, 0), (2, 0, 9, 1), d=[0, 2, 0])
+    with pytest.raises(UnknownCodeError, match="other values than 0 and 1"):
+        mean_cumulative(data, **NAMES, death="d")
+
+
+def test_spells_that_run_may_be_null_or_nan():
+    running = spells((1, 0, None), (2, 5, None))
+    door = revolving_door(running.with_columns(to=pl.lit(None)), **DOORS)
+    assert door.persons.select("n_in", "n_out").rows() == [(1, 0), (1, 0)]
+    # the second spell of 1 runs: it came in twice, and left once
+    nan = spells((1, 0.0, 2.0), (1, 5.0, float("nan")))
+    assert revolving_door(nan, **DOORS).persons.select("n_in", "n_out").row(0) == (2, 1)

@@ -28,6 +28,11 @@ _NUMBERED = re.compile(r"[a-z]*[. _-]?(\d{4})[._-]?(\d{2})")
 
 def _number_persons(data: pl.DataFrame, person: str) -> pl.DataFrame:
     """Add `person` as integers: the column itself, or numbers in order of appearance."""
+    if person != "person" and "person" in data.columns:
+        raise CallError(
+            f"The data has a column 'person' beside {person!r}, and the result names persons so",
+            fix="rename it, or drop it",
+        )
     count, where = rows_where(data, pl.col(person).is_null())
     if count:
         raise MissingValueError(

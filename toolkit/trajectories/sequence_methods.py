@@ -108,6 +108,7 @@ class SequenceMeasures:
         by: str | Sequence[str] | None = None,
         *,
         weights: str | None = None,
+        weight_type: WeightType | None = None,
         by_month: bool = False,
         lag: int = 1,
         missing: bool = False,
@@ -119,6 +120,8 @@ class SequenceMeasures:
         ----------
         by, weights, missing
             As in `distribution`.
+        weight_type : {"frequency", "sampling"}, optional
+            As in `mean_time`.
         by_month : bool
             A rate for each month of departure; else one for all months together.
         lag : int
@@ -136,14 +139,17 @@ class SequenceMeasures:
         Notes
         -----
         With m of a person's r months in `from` followed by `to`, the rate is Σ w m / Σ w r and its
-        variance Σ w² (m - rate r)² / (Σ w r)²: a person's months are not independent, so persons
-        are the units. Intervals are Wilson's, for as many independent persons as would have that
-        error (for a rate of 0 or 1: (Σ w r)² / Σ w² r²).
+        variance Σ v (m - rate r)² / (Σ w r)², v = w for frequency weights and w² for sampling
+        weights: a person's months are not independent, so persons are the units. Intervals are
+        Wilson's, for as many independent persons as would have that error (for a rate of 0 or 1:
+        (Σ w r)² / Σ v r²).
         """
         from toolkit.trajectories.sequence_moves import move_rates
 
+        people = self._people(by, weights)
         return move_rates(
-            self._states(missing=missing), self._people(by, weights),
+            self._states(missing=missing), people,
+            weighting=weighting(people.weight, weights, weight_type),
             by_month=by_month, lag=lag, conf_level=conf_level,
         )  # fmt: skip
 

@@ -64,8 +64,9 @@ def _count(matrix: StateMatrix, people: People) -> tuple[Ints, Floats]:
 
 
 def move_rates(
-    matrix: StateMatrix, people: People, *, by_month: bool, lag: int, conf_level: float
-) -> pl.DataFrame:
+    matrix: StateMatrix, people: People, *, weighting: WeightType, by_month: bool, lag: int,
+    conf_level: float,
+) -> pl.DataFrame:  # fmt: skip
     """Return transition rates; see `Sequences.transition_rates`."""
     from toolkit.trajectories.sequence_kernels import count_moves, move_products
 
@@ -75,18 +76,21 @@ def move_rates(
             f"lag={lag!r} is no number of months from 1 to {n_months - 1}",
             fix="lag=1 compares each month with the next",
         )
-    asked = (matrix.codes, matrix.n_states, lag, people.group, people.weight, people.n_groups)
-    n, sums = count_moves(*asked)
+    asked = (matrix.codes, matrix.n_states, lag, people.group)
+    n, sums = count_moves(*asked, people.weight, people.n_groups)
     if not by_month:
         n, sums = n.sum(axis=1, keepdims=True), sums.sum(axis=1, keepdims=True)
     moved, at_risk = sums[..., 0], sums[..., 0].sum(axis=-1, keepdims=True)
+    counts = weighting == "frequency"  # w persons add w squares, one that stands for w adds w²
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = moved / at_risk
         if by_month:  # a person moves once or not
-            own, squares = sums[..., 1], sums[..., 1].sum(axis=-1, keepdims=True)
+            own = sums[..., 0 if counts else 1]
+            squares = own.sum(axis=-1, keepdims=True)
             spread = own * (1 - 2 * rate) + rate**2 * squares
         else:
-            products = move_products(*asked)[:, None]
+            weight = np.sqrt(people.weight) if counts else people.weight
+            products = move_products(*asked, weight, people.n_groups)[:, None]
             squares = products[..., 2]
             spread = products[..., 0] - 2 * rate * products[..., 1] + rate**2 * squares
         std_error = np.sqrt(np.maximum(spread, 0.0)) / at_risk
@@ -161,7 +165,9 @@ def _wilson(p: Floats, n: Floats, conf_level: float) -> tuple[Floats, Floats]:
     with np.errstate(invalid="ignore", divide="ignore"):
         middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
         half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+    # at the ends a bound is exact, whatever the rounding
+    low, high = np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0)
+    return np.where(p == 0, 0.0, low), np.where(p == 1, 1.0, high)
 
 
 def _normal_quantile(conf_level: float) -> float:

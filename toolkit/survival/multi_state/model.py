@@ -343,12 +343,18 @@ class MultiState(Result):
 
     def _begin(self, p0: Mapping[Any, float]) -> Floats:
         begin = np.zeros(len(self.states))
-        for state, share in p0.items():
+        try:
+            given = {state: float(share) for state, share in p0.items()}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise CallError(
+                f"p0={p0!r} does not say how likely each state is",
+                fix=f"for instance p0={{{self.states[0]!r}: 1.0}}",
+            ) from error
+        for state, share in given.items():
             begin[self._number(state)] = share
         if not ((begin >= 0).all() and np.isclose(begin.sum(), 1, atol=1e-9)):
-            raise CallError(
-                f"p0 adds up to {begin.sum():g}", fix="give probabilities that add up to one"
-            )
+            what = "holds a negative share" if (begin < 0).any() else f"adds up to {begin.sum():g}"
+            raise CallError(f"p0 {what}", fix="give probabilities that add up to one")
         return begin
 
 

@@ -153,7 +153,15 @@ def _changes(data: pl.DataFrame, person: str, name: str) -> bool:
 
 
 def check_deaths(data: pl.DataFrame, histories: Histories, death: str) -> None:
-    """Raise where a person has rows after its death."""
+    """Raise where a death is no yes or no, or a person has rows after its death."""
+    if data.schema[death] != pl.Boolean:
+        count, where = rows_where(data, (pl.col(death) != 0) & (pl.col(death) != 1))
+        if count:
+            raise UnknownCodeError(
+                f"Death {death!r} holds other values than 0 and 1",
+                where=where,
+                fix="code it as true/1 for those who died at the end of the row, else false/0",
+            )
     died = data[death].cast(pl.Boolean).to_numpy()[histories.order]
     after = np.append(False, died[:-1]) & ~histories.first
     if after.any():

@@ -134,7 +134,8 @@ def revolving_door(
         One row a spell on benefit, [start, stop): polars (eager or lazy), or anything narwhals can
         read. The spells' own beginnings and ends, not cut at the window.
     person, start, stop : str
-        Columns; times are numbers (months since some month), `stop` null while the spell runs.
+        Columns; times are numbers (months since some month), `stop` null
+        (or NaN) while the spell runs.
     window : tuple of two numbers
         The period, [first, end). An inflow is a start in it, an outflow a stop after its first
         moment and before its end.
@@ -195,6 +196,7 @@ def revolving_door(
             )
     require_rows(frame)
     require_no_nulls(frame, person, start, *groups)
+    frame = _mark_running(frame, stop)
     for name in (start, stop):
         check_time_type(name, frame.schema[name])
     count, where = rows_where(frame, pl.col(stop) <= pl.col(start))
@@ -259,6 +261,15 @@ def _check_window(window: tuple[float, float], times: int, max_gap: float) -> tu
     if not 0 <= max_gap < np.inf:
         raise CallError(f"max_gap={max_gap!r} is no length of time", fix="0 bridges nothing")
     return first, end
+
+
+def _mark_running(frame: pl.DataFrame, stop: str) -> pl.DataFrame:
+    """Make the stop of a running spell null: NaN, as pandas has it, or a column of nulls only."""
+    if frame.schema[stop] == pl.Null:
+        return frame.with_columns(pl.col(stop).cast(pl.Float64))
+    if frame.schema[stop].is_float():
+        return frame.with_columns(pl.col(stop).fill_nan(None))
+    return frame
 
 
 def _weighting(

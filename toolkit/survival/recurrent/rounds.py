@@ -143,8 +143,9 @@ def shares_of(
     return made.select(*groups, "n", "n_revolving").with_columns(
         estimate=p,
         std_error=error,
-        conf_low=np.maximum(middle - half, 0.0),
-        conf_high=np.minimum(middle + half, 1.0),
+        # at the ends the bound is exact, whatever the rounding
+        conf_low=np.where(p > 0, np.maximum(middle - half, 0.0), 0.0),
+        conf_high=np.where(p < 1, np.minimum(middle + half, 1.0), 1.0),
     )
 
 
