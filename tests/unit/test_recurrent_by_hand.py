@@ -124,11 +124,12 @@ def test_influence_is_the_derivative_to_a_weight(death, by):
 
 def test_the_same_when_a_person_changes_group():
     data = rows((1, 0, 2, 1), (1, 2, 4, 1), (1, 4, 9, 1), (2, 0, 9, 1), (3, 0, 7, 1),
-                g=list("aba") + list("bb"))  # fmt: skip
+                (4, 0, 8, 0), g=list("aba") + list("bba"))  # fmt: skip
     curve = mean_cumulative(data, **NAMES, by="g")
     moved = curve.influence([7])[:, 0]
     tidy = curve.at(7)
-    of_a, of_b = np.array([moved[0] + moved[2], 0, 0]), np.array([moved[1], moved[3], moved[4]])
+    of_a = np.array([moved[0] + moved[2], 0, 0, moved[5]])
+    of_b = np.array([moved[1], moved[3], moved[4], 0])
     errors = [sqrt((of_a**2).sum()), sqrt((of_b**2).sum())]
     assert tidy["std_error"].to_list() == pytest.approx(errors)
     difference = curve.difference(at=7).tidy()
@@ -212,13 +213,23 @@ def test_a_clock_that_began_before_the_first_row():
         recurrent("x", data.with_columns(since=4), **NAMES, model="pwp_gap", clock="since")
 
 
+def test_gaps_that_differ_by_a_rounding_error_are_ties():
+    whole = rows((1, 11, 43, 1), (2, 0, 32, 1), (3, 7, 39, 1), (4, 0, 12, 1), (5, 3, 50, 1),
+                 x=[1, 0, 1, 0, 1])  # fmt: skip
+    tenths = whole.with_columns(pl.col("from", "to") / 10)
+    assert (tenths["to"] - tenths["from"]).n_unique() > 3  # 4.3 - 1.1 is not 3.2
+    ours, theirs = (recurrent("x", data, **NAMES, model="pwp_gap") for data in (tenths, whole))
+    assert ours.tidy()["estimate"].item() == theirs.tidy()["estimate"].item()
+    assert ours.loglik == theirs.loglik
+
+
 def test_events_that_nobody_had_tell_nothing():
     data = rows(*[(p, 0, 1 + p % 4, 1) for p in range(20)], x=[p * 7 % 5 for p in range(20)])
     rest = data.with_columns(to=pl.lit(9), back=pl.lit(0), **{"from": pl.col("to")})
     data = pl.concat([data, rest.cast(data.schema)])
     fit = recurrent("x", data, **NAMES, model="pwp_total", effects="by_order")
     assert fit.orders == (1,)
-    assert "nobody had" in fit.meta["warnings"][0]
+    assert any("nobody had" in said for said in fit.meta["warnings"])
     assert fit.equal_effects()["df"].to_list() == [0, 0]
 
 
