@@ -189,12 +189,16 @@ def unknown_column(
 
 
 def unknown_option(argument: str, value: object, allowed: Sequence[str]) -> UnknownOptionError:
-    """Build the error for an option outside its set, with the nearest name."""
+    """Build the error for an option outside its set, with the nearest name.
+
+    Values of the data may be options (causes, groups): what looks like a key is masked.
+    """
     hint = nearest(str(value), allowed)
-    choices = ", ".join(repr(a) for a in allowed)
+    choices = masked(", ".join(repr(a) for a in allowed[:30]))
+    choices += f", … ({len(allowed):,} in all)" if len(allowed) > 30 else ""
     return UnknownOptionError(
         f"{argument}={value!r} is not an option",
-        fix=f"choose one of {choices}" + (f"; did you mean {hint!r}?" if hint else ""),
+        fix=f"choose one of {choices}" + (f"; did you mean {masked(repr(hint))}?" if hint else ""),
     )
 
 

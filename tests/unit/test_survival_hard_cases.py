@@ -9,7 +9,13 @@ import polars as pl
 import pytest
 
 from toolkit import survival
-from toolkit.errors import CallError, CollinearityError, InputError, UnknownCodeError
+from toolkit.errors import (
+    CallError,
+    CollinearityError,
+    InputError,
+    UnknownCodeError,
+    WrongTypeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,3 +151,51 @@ def test_times_that_are_no_numbers(spells: pl.DataFrame) -> None:
         curves.difference(measure="rmst", horizon="five")  # type: ignore[arg-type]
     twice = curves.difference(at=5, by=["s", "s"]).tidy()
     assert twice.equals(curves.difference(at=5, by="s").tidy())
+
+
+def test_decimals_are_numbers(spells: pl.DataFrame) -> None:
+    """Amounts are often decimals; each would become a level of its own."""
+    exact = spells.with_columns(pl.col("x").cast(pl.Decimal(10, 2)))
+    assert _cox("x", exact).terms == ("x",)
+    assert np.allclose(_cox("x", exact).coefficients, _cox("x", spells).coefficients, atol=1e-12)
+
+
+@MODELS
+def test_a_stratum_with_the_name_of_a_result(fit: Fit, spells: pl.DataFrame) -> None:
+    """It would be lost from the table of baselines, overwritten by the result."""
+    with pytest.raises(CallError, match="'estimate' has the name of a result column"):
+        fit("x", spells.rename({"s": "estimate"}), strata="estimate")
+
+
+def test_a_column_of_several_kinds() -> None:
+    pd = pytest.importorskip("pandas")
+    mixed = pd.DataFrame({"t": [1, 2, 3], "e": [1, 1, 0], "x": [1.0, "900000001", 2.0]})
+    with pytest.raises(WrongTypeError, match="'x' holds values of several kinds"):
+        _cox("x", mixed)
+
+
+def test_a_key_in_the_place_of_a_code_is_not_shown(spells: pl.DataFrame) -> None:
+    data = spells.with_row_index("person", offset=900_000_000)
+    text = data.with_columns(name=pl.lit("BSN") + pl.col("person").cast(pl.String))
+    for wrong in (
+        lambda: survival.cox("x", data, time="t", event="person"),
+        lambda: survival.fine_gray("x", data, time="t", event="person", cause=1),
+        lambda: survival.cumulative_incidence(
+            data.with_columns(pl.col("person") + 0.5), time="t", event="person"
+        ),
+        lambda: survival.kaplan_meier(text, time="t", event="e", by="name").difference(
+            at=3, reference="BSN"
+        ),
+        lambda: _cox("s", spells).predict(text.select(s="name")),
+    ):
+        with pytest.raises((CallError, InputError)) as caught:
+            wrong()
+        assert "0000" not in str(caught.value)
+
+
+def test_what_is_standardised_over_must_be_named(spells: pl.DataFrame) -> None:
+    model = _cox("x", spells)
+    with pytest.raises(CallError, match="names no variable"):
+        model.standardise({})
+    with pytest.raises(CallError, match="not a mapping"):
+        model.standardise(["x"])

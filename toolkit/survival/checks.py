@@ -11,6 +11,7 @@ from toolkit.errors import (
     NegativeTimeError,
     UnknownCodeError,
     WrongTypeError,
+    masked,
 )
 from toolkit.frames import require_at_least, require_no_nulls, require_rows, rows_where
 
@@ -89,7 +90,7 @@ def _check_events(found: pl.Series, data: pl.LazyFrame, name: str, *, competing:
             odd = found.filter(~((found == found.round()) & (found.abs() < 2**53)))
             if len(odd):
                 raise UnknownCodeError(
-                    f"Event {name!r} holds {odd[0]!r}, which is no cause",
+                    f"Event {name!r} holds {masked(repr(odd[0]))}, which is no cause",
                     fix="code causes as whole numbers or strings, 0 or null for censored",
                 )
         if found.dtype == pl.String and found.is_in(_BLANK).any():
@@ -114,7 +115,7 @@ def _check_events(found: pl.Series, data: pl.LazyFrame, name: str, *, competing:
     odd = found.filter((found != 0) & (found != 1)).unique().sort()
     if len(odd):
         _, where = rows_where(data.collect(), (pl.col(name) != 0) & (pl.col(name) != 1))
-        listed = ", ".join(str(value) for value in odd.head(3))
+        listed = masked(", ".join(str(value) for value in odd.head(3)))
         raise UnknownCodeError(
             f"Event {name!r} holds other values than 0 and 1: {listed}",
             where=where,

@@ -112,7 +112,7 @@ def count_cells(
         lazy, time=time, event=event, entry=entry, by=by, weights=weights, competing=competing
     )
     if curves:
-        _check_by(by)
+        check_by("by", by)
     sums = [pl.len().alias("rows")]
     if weights is not None:
         w = pl.col("weight")
@@ -208,7 +208,8 @@ def _keys(
     return keys
 
 
-def _check_by(by: Sequence[str]) -> None:
+def check_by(argument: str, by: Sequence[str]) -> None:
+    """Raise when columns of groups are named twice, or as those of a result."""
     for name in by:
         if name in _RESERVED:
             raise CallError(
@@ -216,7 +217,9 @@ def _check_by(by: Sequence[str]) -> None:
                 fix=f"rename it, for instance to {name + '_group'!r}",
             )
     if len(set(by)) < len(by):
-        raise CallError(f"by={list(by)!r} names a column twice", fix="name each column once")
+        raise CallError(
+            f"{argument}={list(by)!r} names a column twice", fix="name each column once"
+        )
 
 
 def _as_time(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time as clock
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from toolkit.survival.intervals import check_interval, interval, normal_quantile
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -270,7 +271,14 @@ def _levels(
             "Either at= or by= says which variable is set",
             fix="for instance at={'programme': [0, 1]}, or by='programme' for all its values",
         )
+    if at is not None and not isinstance(at, Mapping):
+        raise CallError(
+            f"at is a {type(at).__name__}, not a mapping",
+            fix="for instance at={'programme': [0, 1]}",
+        )
     values: dict[str, Any] = dict(at) if at is not None else dict.fromkeys(as_columns(by))
+    if not values:
+        raise CallError("at= or by= names no variable", fix="for instance at={'programme': [0, 1]}")
     for name in values:
         if name not in known:
             raise unknown_column(name, known, where="the model's variables and strata")

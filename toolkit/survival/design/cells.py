@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, InputError, check_option
+from toolkit.errors import CallError, InputError, WrongTypeError, check_option
 from toolkit.frames import as_columns, require_columns, to_lazy
 from toolkit.survival.checks import check_time_type
-from toolkit.survival.counts import WEIGHTINGS, Weighting, count_cells, list_cells
+from toolkit.survival.counts import WEIGHTINGS, Weighting, check_by, count_cells, list_cells
 from toolkit.survival.design.formula import Covariates, learn, variables_of
 from toolkit.survival.products import weighted_cross
 from toolkit.survival.rows import Source
@@ -244,7 +244,7 @@ def make_design(
     lazy = to_lazy(data)
     known = lazy.collect_schema().names()
     layers = as_columns(strata)
-    check_once("strata", layers)
+    check_by("strata", layers)
     given = [name for name in (entry, weights, offset, cluster) if name is not None]
     require_columns(lazy, time, event, *given, *layers)
     variables = variables_of(formula, known)
@@ -253,6 +253,12 @@ def make_design(
     if offset is not None:
         check_time_type(offset, schema[offset])
     keys = [*dict.fromkeys([*layers, *variables, *([offset] if offset is not None else [])])]
+    for name in keys:
+        if schema[name].is_object():
+            raise WrongTypeError(
+                f"Column {name!r} holds values of several kinds",
+                fix="make it all numbers, or all text",
+            )
     row_mode = not _repeats(lazy, keys)
     frame = data if isinstance(data, pl.DataFrame) else lazy
     asked: dict[str, Any] = {
@@ -300,14 +306,6 @@ def make_design(
                        competing=competing),
         _row_mode=row_mode,
     )  # fmt: skip
-
-
-def check_once(argument: str, names: Sequence[str]) -> None:
-    """Raise when columns are named twice."""
-    if len(set(names)) < len(names):
-        raise CallError(
-            f"{argument}={list(names)!r} names a column twice", fix="name each column once"
-        )
 
 
 def _weighting(

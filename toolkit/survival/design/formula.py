@@ -16,6 +16,7 @@ from toolkit.errors import (
     InputError,
     UnknownCodeError,
     WrongTypeError,
+    masked,
     unknown_column,
 )
 from toolkit.frames import require_columns, require_no_nulls
@@ -77,10 +78,11 @@ class Covariates:
             new = frame[name].cast(pl.String).unique().sort()
             new = new.filter(~new.is_in(list(known)))
             if len(new):
+                level = masked(repr(new[0]))
                 raise UnknownCodeError(
-                    f"Column {name!r} holds a level the model was not fitted on: {new[0]!r}",
+                    f"Column {name!r} holds a level the model was not fitted on: {level}",
                     where=where,
-                    fix=f"use one of {', '.join(map(repr, known[:8]))}",
+                    fix=f"use one of {masked(', '.join(map(repr, known[:8])))}",
                 )
         table = _to_pandas(frame, self.variables, self.levels)
         return _finite(_evaluate(self._spec, table, self.formula, where=where), self)
@@ -241,6 +243,8 @@ def _to_pandas(
             enum = pl.Enum(levels[name])
             codes = series.cast(pl.String).cast(enum).to_physical().cast(pl.Int64)
             columns[name] = pd.Categorical.from_codes(codes.to_numpy(), list(levels[name]))
+        elif series.dtype.is_decimal():  # numpy makes objects of them, which would be levels
+            columns[name] = series.cast(pl.Float64).to_numpy()
         elif series.dtype.is_numeric() or series.dtype == pl.Boolean:
             columns[name] = series.to_numpy()
         else:

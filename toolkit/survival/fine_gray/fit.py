@@ -12,9 +12,9 @@ import polars as pl
 from toolkit.errors import CallError, EmptyCohortError, check_option, unknown_option
 from toolkit.frames import as_columns
 from toolkit.provenance import versions
+from toolkit.survival.counts import check_by
 from toolkit.survival.cox.checks import check_information, check_separation
 from toolkit.survival.design import make_design
-from toolkit.survival.design.cells import check_once
 from toolkit.survival.fine_gray.influence import Parts, coefficient_influence
 from toolkit.survival.fine_gray.jumps import CENSORINGS, CensoringType, find_jumps
 from toolkit.survival.fine_gray.likelihood import TIES, Likelihood, TiesType
@@ -151,8 +151,8 @@ def fine_gray(
             fix="leave out cluster=, or robust=",
         )
     layers, groups = as_columns(strata), as_columns(censoring_by)
-    check_once("strata", layers)
-    check_once("censoring_by", groups)
+    check_by("strata", layers)
+    check_by("censoring_by", groups)
     design = make_design(
         formula, data, time=time, event=event, entry=entry, weights=weights,
         weight_type=weight_type, strata=[*dict.fromkeys([*layers, *groups])], offset=offset,
