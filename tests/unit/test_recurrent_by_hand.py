@@ -390,3 +390,8 @@ def test_spells_that_run_may_be_null_or_nan():
     # the second spell of 1 runs: it came in twice, and left once
     nan = spells((1, 0.0, 2.0), (1, 5.0, float("nan")))
     assert revolving_door(nan, **DOORS).persons.select("n_in", "n_out").row(0) == (2, 1)
+
+
+def test_a_rounding_error_is_no_time_off_benefit():
+    data = spells((1, 0.0, 0.3), (1, 0.1 + 0.2, 1.0), (1, 5.0, 6.0))
+    assert revolving_door(data, **DOORS).persons.select("n_in", "n_out").row(0) == (2, 2)

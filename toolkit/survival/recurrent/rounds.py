@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+#: Share of the largest start by which computed times may be apart without being so.
+_ROUNDING = 1e-11
 #: Column of the weights of persons.
 WEIGHT = "\0weight"
 
@@ -67,6 +69,9 @@ def merge_spells(
         rows = rows.sort("person", "start", "stop")
     first = (rows["person"] != rows["person"].shift()).fill_null(value=True).to_numpy()
     begin = rows["start"].to_numpy()
+    if not (frame.schema[start].is_integer() and frame.schema[stop].is_integer()):
+        # 0.1 + 0.2 and 0.3 are one moment: a rounding error is no time off benefit
+        max_gap += _ROUNDING * float(np.abs(begin).max())
     new, until = merge_sorted(first, begin, rows["stop"].to_numpy(), max_gap)
     at = np.flatnonzero(new)
     last = np.append(at[1:], len(new)) - 1
