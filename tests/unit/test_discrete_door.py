@@ -156,3 +156,9 @@ def test_a_stratum_in_one_cluster_is_told():
     model = fit(strata="g", cluster="g", baseline="spline")
     assert any("lies in one cluster" in said for said in model.meta["warnings"])
     assert not fit(strata="g", cluster="person", baseline="spline").meta["warnings"]
+
+
+def test_months_in_which_all_or_nobody_leaves_tell_nothing():
+    for data in (pl.DataFrame({"months": [2], "left": [1]}), DATA.with_columns(months=3, left=1)):
+        with pytest.raises(errors.EstimationError, match="nothing to model"):
+            fit("1", data)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from toolkit.errors import CallError, check_option
+from toolkit.errors import CallError, EstimationError, check_option
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
@@ -151,7 +151,13 @@ def make_baseline(
         rows = np.clip(np.arange(1, months.n_month + 1), *boundary)
         basis = np.tile(natural_spline(rows.astype(float), at, boundary), (months.n_stratum, 1))
         block = stratum
-    return _without_settled(months, kind, block, basis, at, boundary)
+    made = _without_settled(months, kind, block, basis, at, boundary)
+    if made.n_parameter == 0:
+        raise EstimationError(
+            "In every month all who are at risk leave, or nobody does: there is nothing to model",
+            fix="look at kaplan_meier of these rows, and at how time and event were made",
+        )
+    return made
 
 
 def natural_spline(month: Floats, knots: Sequence[float], boundary: tuple[int, int]) -> Floats:
