@@ -134,13 +134,15 @@ def prepared(name: str, frame: pl.DataFrame) -> tuple[Callable[[], object], int]
 
 
 def _by_group(name: str, frame: pl.DataFrame) -> Callable[[], object]:
-    parts = [
-        tuple(part[column].to_numpy() for column in ("time", "event", "cause"))
-        for part in frame.select("group", "time", "event", "cause").partition_by("group")
-    ]
     one = PEERS[name]
-    one(*(values[:50] for values in parts[0]))  # imports
-    return lambda: [one(*part) for part in parts]
+    columns = ("time", "event", "cause")
+    one(*(frame[column].head(50).to_numpy() for column in columns))  # imports
+
+    def run() -> object:  # cutting the frame in groups is part of the work, as it is for ours
+        parts = frame.select("group", *columns).partition_by("group")
+        return [one(*(part[column].to_numpy() for column in columns)) for part in parts]
+
+    return run
 
 
 def _cox_peer(name: str, peer: str, frame: pl.DataFrame) -> Callable[[], object]:
