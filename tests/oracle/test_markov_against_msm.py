@@ -1,8 +1,11 @@
 """Chains seen now and then, held against R's msm; see make_markov_reference.R."""
 
+from itertools import pairwise
+
 import numpy as np
 import polars as pl
 import pytest
+from scipy.linalg import expm
 
 from toolkit import survival
 from toolkit.survival.markov.likelihood import value_and_slope
@@ -169,7 +172,7 @@ def at_zero(chain):
     return turn
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name != "breaks_panel"])
 def test_likelihood_at_given_parameters(name, chains, reference, agree):
     chain = chains(name)
     theta = np.linalg.solve(at_zero(chain), np.array(CASES[name][1]))
@@ -177,6 +180,37 @@ def test_likelihood_at_given_parameters(name, chains, reference, agree):
     theirs = reference("markov")[name]["loglik_given"]
     agree("Markov chains", f"log-likelihood at given parameters, {name}", ours, theirs,
           tolerance=1e-8, source=SOURCE)  # fmt: skip
+
+
+def test_breaks_where_an_absorbing_state_is_seen_in_passing(chains, reference, agree):
+    # the product of exponentials over the periods, one interval at a time; and what msm 1.7 gives,
+    # which is that product without the paths that are absorbed before the last break
+    logs = [STEP, STEP + np.array([0.1, -0.2])[np.array(TWO) - 1],
+            STEP + np.array([0.3, 0.2])[np.array(TWO) - 1]]  # fmt: skip
+    periods = []
+    for log in logs:
+        q = np.zeros((4, 4))
+        q[tuple(np.array(STEPS).T - 1)] = np.exp(log)
+        periods.append(q - np.diag(q.sum(axis=1)))
+    whole = alive = 0.0
+    rows = ladder().select("person", "time", "state").rows()
+    for (one, start, origin), (other, end, target) in pairwise(rows):
+        if one != other:
+            continue
+        edges = [start, *(at for at in (4, 9) if start < at < end), end]
+        full, partial = np.eye(4)[origin - 1], np.eye(4)[origin - 1]
+        for low, high in pairwise(edges):
+            step = expm(periods[(low >= 4) + (low >= 9)] * (high - low))
+            full, partial = full @ step, partial @ step
+            if high < end:
+                partial[3] = 0
+        whole, alive = whole + np.log(full[target - 1]), alive + np.log(partial[target - 1])
+    chain = chains("breaks_panel")
+    theta = np.linalg.solve(at_zero(chain), np.array(CASES["breaks_panel"][1]))
+    ours, _ = value_and_slope(chain.problem, theta)
+    agree("Markov chains", "log-likelihood, breaks and an absorbing state seen in passing", ours,
+          whole, tolerance=1e-8, source="scipy's expm, interval by interval")  # fmt: skip
+    assert alive == pytest.approx(reference("markov")["breaks_panel"]["loglik_given"], abs=1e-8)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -201,16 +235,18 @@ OPTIMA = [n for n in CASES if n not in {"breaks_days", "breaks_panel", "hidden_p
 def test_optimum(name, chains, reference, agree):
     chain, theirs = chains(name), reference("markov")[name]
     assert chain.loglik >= theirs["loglik"] - 1e-8
+    flat = name == "hidden_first"  # twelve parameters from 160 persons: msm stops a bit lower
     agree("Markov chains", f"log-likelihood at the optimum, {name}", chain.loglik,
-          theirs["loglik"], tolerance=1e-6, source=SOURCE)  # fmt: skip
+          theirs["loglik"], tolerance=1e-3 if flat else 1e-6, source=SOURCE,
+          reason=OPTIMUM if flat else "")  # fmt: skip
     turn = at_zero(chain)
     agree("Markov chains", f"estimates, {name}", turn @ chain.theta, theirs["estimates"],
-          tolerance=1e-3, source=SOURCE, reason=OPTIMUM)  # fmt: skip
+          tolerance=1e-2 if flat else 1e-3, source=SOURCE, reason=OPTIMUM)  # fmt: skip
     size = len(chain.theta)
     variance = np.array(theirs["covariance"]).reshape(size, size)
     agree("Markov chains", f"standard errors, {name}",
           np.sqrt(np.diag(turn @ chain.vcov @ turn.T)), np.sqrt(np.diag(variance)),
-          tolerance=2e-3, relative=True, source=SOURCE, reason=CURVATURE)  # fmt: skip
+          tolerance=2e-2 if flat else 2e-3, relative=True, source=SOURCE, reason=CURVATURE)  # fmt: skip
     _, slope = value_and_slope(chain.problem, chain.theta)
     assert np.abs(slope * np.sqrt(np.diag(chain.vcov))).max() < 1e-5
 
@@ -253,12 +289,14 @@ def test_what_follows_from_intensities_that_change(chains, reference, agree):
 
 def test_paths_behind_errors(chains, reference, agree):
     chain, theirs = chains("hidden"), reference("markov")["hidden_paths"]
-    paths = chain.viterbi().head(60)
+    stays = pl.col("observed").max().over("person") < 4
+    paths = chain.viterbi().with_row_index("row").filter(stays & (pl.col("row") < 60))
     chance = np.array(theirs["chance"]).reshape(60, 4)
     agree("Markov chains", "chance of the likeliest state behind an error", paths["probability"],
-          chance[np.arange(60), paths["state"].to_numpy() - 1], tolerance=1e-3, source=SOURCE,
-          reason=OPTIMUM + "; its path is less likely than ours, by the product of its own "
-          "probabilities, where the first state is not given")  # fmt: skip
+          chance[paths["row"], paths["state"].to_numpy() - 1], tolerance=1e-4, source=SOURCE,
+          reason=OPTIMUM + ". Of persons who leave, msm's chances take the exit as seen in "
+          "passing, though its likelihood knows the moment; and its path is less likely than "
+          "ours, by the product of its own probabilities")  # fmt: skip
     agree("Markov chains", "numbers expected where states are seen with error",
           chain.prevalence([0, 3, 6])["expected"], theirs["expected"], tolerance=0.01,
           source=SOURCE, reason=OPTIMUM)  # fmt: skip
