@@ -15,6 +15,7 @@ from toolkit.errors import (
     UnknownCodeError,
     UnknownColumnError,
     UnknownOptionError,
+    WrongTypeError,
 )
 from toolkit.survival.cox import cox
 from toolkit.survival.cox import exact as exact_module
@@ -223,3 +224,26 @@ def test_pictures_are_drawn_on_the_axes_given():
     with pytest.raises(UnknownOptionError, match="did you mean 'x'"):
         model.proportionality().plot(right, column="X")
     plt.close("all")
+
+
+def test_a_stratum_is_found_by_its_value_not_by_a_cast():
+    """1.5 is no stratum 1, and 2 is not "true"."""
+    frame = pl.DataFrame(
+        {"t": [1, 2, 3, 4, 5, 6, 7, 8], "e": [1] * 8, "x": [0, 1, 1, 0, 1, 0, 0, 1],
+         "s": [1, 1, 1, 1, 2, 2, 2, 2]}
+    )  # fmt: skip
+    model = cox("x", frame, time="t", event="e", strata="s")
+    whole = model.predict_survival(pl.DataFrame({"x": [0], "s": [2]}), 5).tidy()
+    same = model.predict_survival(pl.DataFrame({"x": [0], "s": [2.0]}), 5).tidy()
+    assert whole["estimate"].to_list() == same["estimate"].to_list()
+    with pytest.raises(UnknownCodeError, match="no stratum"):
+        model.predict_survival(pl.DataFrame({"x": [0], "s": [1.5]}), 5)
+    with pytest.raises(WrongTypeError, match="Stratum 's' is String"):
+        model.predict_survival(pl.DataFrame({"x": [0], "s": ["1"]}), 5)
+
+
+def test_a_covariate_named_as_a_result_is_refused_in_a_prediction():
+    frame = pl.DataFrame({"t": [1, 2, 3, 4], "e": [1] * 4, "row": [0, 1, 1, 0]})
+    model = cox("row", frame, time="t", event="e")
+    with pytest.raises(CallError, match="name of a column of the prediction"):
+        model.predict_survival(frame, 2)

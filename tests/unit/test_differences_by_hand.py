@@ -134,7 +134,8 @@ def test_ratios_on_their_own_scale():
 
 
 def test_areas():
-    frame = pl.concat([PAIRS, PAIRS.filter(arm="b").with_columns(arm=pl.lit("c"), time=pl.col("time") * 0 + 3)])
+    third = PAIRS.filter(arm="b").with_columns(arm=pl.lit("c"), time=pl.col("time") * 0 + 3)
+    frame = pl.concat([PAIRS, third])
     curves = km(frame)
     # up to 2: 1 + 1/2 in a and b, 2 in c
     assert one(curves.difference(measure="rmst", horizon=2).tidy()) == [0.0, 0.5]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from toolkit.errors import UnknownCodeError
 from toolkit.frames import require_columns, require_no_nulls, require_rows
 from toolkit.survival.cox.hazard import hazard_at, observed_until
 from toolkit.survival.cox.hazard_spread import hazard_spread
 from toolkit.survival.curves import check_times, time_series
+from toolkit.survival.design.newcomers import check_labels, strata_of
 from toolkit.survival.intervals import ConfType, interval, normal_quantile
 from toolkit.survival.predicted import Predicted, describe_prediction
 
@@ -65,25 +65,9 @@ def new_rows(
     x = design.covariates.matrix(new, where=what)
     shift = new[offset].cast(pl.Float64).to_numpy() if offset else np.zeros(new.height)
     names = list(dict.fromkeys([*layers, *design.covariates.variables, *extra]))
+    check_labels(names)
     labels = new.select(names).with_row_index("row") if names else new.select(pl.row_index("row"))
-    return x, shift, _strata_of(design, new, layers, what), labels
-
-
-def _strata_of(design: Design, new: pl.DataFrame, layers: list[str], what: str) -> Ints:
-    if not layers:
-        return np.zeros(new.height, dtype=np.int64)
-    known = design.strata.with_row_index("\0number")
-    asked = new.select(pl.col(name).cast(design.strata.schema[name]) for name in layers)
-    number = asked.join(known, on=layers, how="left", maintain_order="left")["\0number"]
-    if number.null_count():
-        values = asked.filter(number.is_null()).row(0)
-        named = ", ".join(f"{k} = {v!r}" for k, v in zip(layers, values, strict=True))
-        raise UnknownCodeError(
-            f"The model has no stratum {named}",
-            where=what,
-            fix="a stratum that was not in the data has no baseline; predict for one that was",
-        )
-    return number.to_numpy().astype(np.int64)
+    return x, shift, strata_of(design, new, where=what), labels
 
 
 def hazard_points(

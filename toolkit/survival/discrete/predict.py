@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, UnknownCodeError
+from toolkit.errors import CallError
 from toolkit.frames import require_columns, require_no_nulls, to_frame
+from toolkit.survival.design.newcomers import check_labels, strata_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,33 +83,14 @@ def read_new(
     else:
         x = covariates.matrix(frame, where=where)[:, order]
         z = np.zeros((frame.height, n_month, 0))
-    labels = frame.select(list(dict.fromkeys([*strata, *own, *known])))
+    names = list(dict.fromkeys([*strata, *own, *known]))
+    check_labels(names)
+    labels = frame.select(names)
     return Newcomers(
-        x=x, z=z, labels=labels, stratum=_strata_of(frame, design, strata),
+        x=x, z=z, labels=labels, stratum=strata_of(design, frame, where=where),
         offset=frame[offset].cast(pl.Float64).to_numpy() if offset is not None
         else np.zeros(frame.height),
     )  # fmt: skip
-
-
-def _strata_of(frame: pl.DataFrame, design: Design, strata: list[str]) -> Ints:
-    if not strata:
-        return np.zeros(frame.height, np.int64)
-    asked = frame.select(
-        pl.col(name).cast(pl.String) if design.strata.schema[name] != frame.schema[name]
-        and not frame.schema[name].is_numeric() else pl.col(name).cast(design.strata.schema[name])
-        for name in strata
-    )  # fmt: skip
-    numbered = design.strata.with_row_index("\0row").select(
-        pl.col("\0row"), *(pl.col(name).cast(asked.schema[name]) for name in strata)
-    )
-    found = asked.join(numbered, on=strata, how="left", maintain_order="left")["\0row"]
-    if found.null_count():
-        raise UnknownCodeError(
-            f"A stratum ({', '.join(strata)}) was not in the data of the model",
-            where=f"{found.null_count():,} of {frame.height:,} rows to predict for",
-            fix="predict for strata that the model was fitted on",
-        )
-    return found.cast(pl.Int64).to_numpy()
 
 
 def course(fit: Fit, new: Newcomers, row: int) -> Course:
