@@ -25,13 +25,14 @@ def main() -> int:
     parser.add_argument("recorded", type=Path)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
-    new = json.loads(options.recorded.read_text(encoding="utf-8"))
+    new = joined(json.loads(options.recorded.read_text(encoding="utf-8")))
     kept = DOCS / "validation.json"
     old = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
     if options.check:
         return check(new, old)
     rows = merge(new, old)
-    kept.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    kept.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     (DOCS / "validation.md").write_text(page(rows), encoding="utf-8")
     print(f"docs/validation.md: {sum(k == 'validation' for k, _ in rows)} comparisons, "
           f"{sum(k == 'coverage' for k, _ in rows)} coverages")  # fmt: skip
@@ -89,7 +90,7 @@ def comparisons(rows):
             "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
         ]
         notes: list[str] = []
-        for row in joined(group):
+        for row in group:
             mark = ""
             if row["reason"]:
                 if row["reason"] not in notes:
@@ -106,21 +107,27 @@ def comparisons(rows):
     return "\n".join(parts)
 
 
-def joined(group):
-    """Return one row a case: what stands after the colon (estimate, std_error) is put together."""
-    cases = {}
-    for row in group:
+def joined(rows):
+    """Put the parts of a case, what stands after its colon, in one row: the worst of them."""
+    cases, out = {}, []
+    for kind, row in rows:
+        if kind != "validation":
+            out.append((kind, row))
+            continue
         case, _, part = row["quantity"].rpartition(": ")
-        key = (case or part, row["source"], row["reason"], row["relative"], row["tolerance"])
+        same = ("section", "source", "reason", "relative", "tolerance")
+        key = (case or part, *(row[name] for name in same))
         cases.setdefault(key, []).append((part if case else "", row))
     for (case, *_), parts in cases.items():
         first = next((row for part, row in parts if part in {"estimate", "statistic"}), parts[0][1])
-        names = ", ".join(part for part, _ in parts if part)
-        yield first | {
+        names = ", ".join(sorted({part for part, _ in parts if part}))
+        whole = first | {
             "quantity": f"{case}: {names}" if names else case,
             "numbers": sum(row["numbers"] for _, row in parts),
             "difference": max(row["difference"] for _, row in parts),
         }
+        out.append(("validation", whole))
+    return out
 
 
 def coverage(rows):
