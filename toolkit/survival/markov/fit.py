@@ -36,7 +36,7 @@ _HELD = -40.0
 #: Steps of scoring before second derivatives take over in any case.
 _SCORING = 40
 #: Blocks of chains that are enough to find the way by.
-_BLOCKS = 2
+_BLOCKS = 4
 #: How many standard deviations away second derivatives are still good for a step, and for errors.
 _AWAY, _SAME = 0.01, 1e-8
 

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.survival.cox.threads import ranges, side_by_side
 from toolkit.survival.markov.door import ARRIVAL, SNAPSHOT
 from toolkit.survival.markov.spectrum import Spectrum, decompose
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from toolkit.survival.markov.links import Chains
     from toolkit.survival.markov.parameters import Layout
-    from toolkit.survival.markov.paths import Paths
+    from toolkit.survival.markov.paths import Cells, Paths
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+
+
+#: Generators of which every thread may have a copy of its own.
+_FEW = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +50,6 @@ class Problem:
 
 def value_and_slope(problem: Problem, theta: Floats) -> tuple[float, Floats]:
     """Return the log-likelihood and its slope by θ, (p,); -inf and nan where it is impossible."""
-    from toolkit.survival.markov import kernels
-
     layout, paths = problem.layout, problem.paths
     q = layout.generators(theta, problem.x)
     out = np.zeros(layout.size)
@@ -53,30 +59,66 @@ def value_and_slope(problem: Problem, theta: Floats) -> tuple[float, Floats]:
     slope = np.zeros_like(q)
     spectrum = decompose(q) if paths.cells is not None or paths.blocks else None
     if paths.cells is not None and spectrum is not None:
-        cells = paths.cells
-        value = np.zeros(len(q))
-        none = np.empty((0, layout.structure.n_move))
-        for group in spectrum.groups:
-            kernels.sum_cells(
-                group.chosen, cells.first, cells.origin, cells.target, cells.arrival, cells.u,
-                cells.n, q, group.roots, group.left, group.right, spectrum.series, layout.moves,
-                value, slope, none, False,
-            )  # fmt: skip
-        total += float(value.sum())
+        total += _sum_cells(layout, paths.cells, q, spectrum, slope)
     if paths.sums is not None:
         total += _exact_value(problem, q)
         slope_eta = _exact_scores(problem, q)
         out += layout.pull_back_sum(slope_eta, problem.x)
-    for number, chains in enumerate(paths.blocks):
-        if spectrum is None:
-            break
-        done = sum_block(problem, number, chains, theta, q, spectrum, each=False)
-        total += float(done.value.sum())
-        slope += done.slope
-        out += done.rest[0]
+    if spectrum is not None:
+        numbers = range(len(paths.blocks))
+        all_done = sum_blocks(problem, theta, q, spectrum, numbers, each=False)
+        for block, done in zip(paths.blocks, all_done, strict=True):
+            total += float(done.value.sum())
+            slope[block.generators] += done.slope
+            out += done.rest[0]
     if not np.isfinite(total):
         return -np.inf, np.full(layout.size, np.nan)
     return total, out + layout.pull_back_sum(by_log(layout, q, slope), problem.x)
+
+
+def _sum_cells(layout: Layout, cells: Cells, q: Floats, spectrum: Spectrum, slope: Floats) -> float:
+    """Return the log-likelihood of cells; add its changes by Q to `slope`, a thread a range."""
+    from toolkit.survival.markov import kernels
+
+    none = np.empty((0, layout.structure.n_move))
+    apart = len(q) > _FEW  # many generators: each is one thread's, and all write in one array
+
+    def work(low: int, high: int) -> tuple[float, Floats]:
+        first = np.clip(cells.first, low, high)
+        value, own = np.zeros(len(q)), slope if apart else np.zeros_like(q)
+        for group in spectrum.groups:
+            kernels.sum_cells(
+                group.chosen, first, cells.origin, cells.target, cells.arrival, cells.u,
+                cells.n, q, group.roots, group.left, group.right, spectrum.series, layout.moves,
+                value, own, none, False,
+            )  # fmt: skip
+        return float(value.sum()), own
+
+    parts = side_by_side(work, ranges(len(cells.n), cells.generator if apart else None))
+    if not apart:
+        for _, own in parts:
+            slope += own
+    return sum(value for value, _ in parts)
+
+
+def sum_blocks(
+    problem: Problem, theta: Floats, q: Floats, spectrum: Spectrum, numbers: Sequence[int],
+    *, each: bool,
+) -> list[Summed]:  # fmt: skip
+    """Sum blocks of chains, some threads side by side."""
+    blocks = problem.paths.blocks
+    if not numbers:
+        return []
+
+    def work(low: int, high: int) -> list[Summed]:
+        return [
+            sum_block(problem, number, blocks[number], theta, q, spectrum, each=each)
+            for number in numbers[low:high]
+        ]
+
+    threads = min(len(numbers), len(ranges(sum(len(blocks[number].u) for number in numbers))))
+    cuts = np.linspace(0, len(numbers), threads + 1).astype(int).tolist()
+    return [done for part in side_by_side(work, list(pairwise(cuts))) for done in part]
 
 
 def impossible(problem: Problem, theta: Floats) -> Ints:
@@ -150,14 +192,14 @@ def sum_block(
         p = _probabilities(spectrum, q, chains.pair_generator, chains.pair_u, series)
         value = np.zeros(n_chain)
         w = np.zeros((n_step if each else n_pair, size, size))
-        v = np.zeros((n_step if each else len(q), size, size))
+        v = np.zeros((n_step if each else len(chains.generators), size, size))
         b = np.zeros((n_chain if each else 1, *emission.shape))
         a = np.zeros((n_chain if each else len(emission), size))
         rare = np.zeros(n_pair, dtype=bool)
         chain_kernels.sum_chains(
             chains.first, chains.opening, start, count, chains.pair, chains.generator, chains.u,
             chains.observed, chains.scheme, p, q, emission,
-            step_number if each else chains.pair, step_number if each else chains.generator,
+            step_number if each else chains.pair, step_number if each else chains.place,
             chain_number if each else nowhere, chain_number if each else chains.opening,
             value, w, v, b, a, rare,
         )  # fmt: skip
@@ -166,7 +208,7 @@ def sum_block(
         problem.careful[number] = series | rare
     entries = step_number[with_p] if each else np.arange(n_pair)
     pair = chains.pair if each else np.arange(n_pair)
-    into = step_number if each else chains.pair_generator
+    into = step_number if each else chains.pair_place
     for group in spectrum.groups:
         mine = np.zeros(len(q), dtype=bool)
         mine[group.chosen] = True

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 #: Steps whose matrices are held in memory at once.
-_BLOCK = 100_000
+_BLOCK = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,10 @@ class Chains:
         Whether the step ends where only the period changes.
     pair_generator, pair_u : (K,) arrays
         Distinct generator and interval of steps.
+    generators : (G,) array
+        Distinct generators, rising.
+    place, pair_place : (L,) and (K,) arrays
+        Where the generator of each step and pair stands among them.
     head : (C,) array
         Observation (of the records) that each chain starts from.
     end : (L,) array
@@ -55,6 +59,9 @@ class Chains:
     inner: Bools
     pair_generator: Ints
     pair_u: Floats
+    generators: Ints
+    place: Ints
+    pair_place: Ints
     head: Ints
     end: Ints
 
@@ -101,20 +108,25 @@ def link(
         stop_at = max(int(np.searchsorted(first, first[at] + _BLOCK, side="right")) - 1, at + 1)
         lo, hi = first[at], first[stop_at]
         inside = slice(lo, hi)
-        pair_generator, pair_u, pair = _pairs(part_generator[parts[inside]], part_u[parts[inside]])
+        generator = part_generator[parts[inside]]
+        generators, place = np.unique(generator, return_inverse=True)
+        pair_place, pair_u, pair = _pairs(place, part_u[parts[inside]])
         blocks.append(
             Chains(
                 first=first[at : stop_at + 1] - lo,
                 opening=opening[at:stop_at],
                 n=n[at:stop_at],
-                generator=part_generator[parts[inside]],
+                generator=generator,
                 pair=pair,
                 u=part_u[parts[inside]],
                 observed=observed[inside],
                 scheme=how[inside],
                 inner=~ends[inside],
-                pair_generator=pair_generator,
+                pair_generator=generators[pair_place],
                 pair_u=pair_u,
+                generators=generators,
+                place=place,
+                pair_place=pair_place,
                 head=heads[at:stop_at],
                 end=np.where(ends[inside], records.end[of[inside]], -1),
             )
