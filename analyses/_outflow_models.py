@@ -38,6 +38,9 @@ COVARIATES = (
 )
 #: A column with a level of fewer events than this is left out of the models, and named.
 FEWEST_EVENTS = 10
+#: Digits that are written: the last bits of a fit are the machine's, and the same input must give
+#: the same bytes.
+DIGITS = 10
 
 
 def model_cohort(register: Register, study: Study, definition: Definition) -> Cohort:
@@ -130,7 +133,7 @@ def _standardised(
         "low": study.number(low, 1, sign=True),
         "high": study.number(high, 1, sign=True),
     }
-    tidy = curves.tidy()
+    tidy = curves.tidy().with_columns(pl.selectors.float().round_sig_figs(DIGITS))
     study.figure(
         "stay_standardised", figures.survival, tidy,
         kind="survival", group=PROGRAMME, mark=study.config["horizon_work"], horizon=last,
@@ -230,7 +233,10 @@ def ratio_rows(
                     "n": n,
                 }
             )
-    return pl.DataFrame(rows, schema_overrides={"conf_low": pl.Float64, "conf_high": pl.Float64})
+    schema = {"conf_low": pl.Float64, "conf_high": pl.Float64}
+    return pl.DataFrame(rows, schema_overrides=schema).with_columns(
+        pl.selectors.float().round_sig_figs(DIGITS)
+    )
 
 
 def _forest(
