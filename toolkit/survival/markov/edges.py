@@ -8,6 +8,7 @@ import numpy as np
 
 from toolkit.errors import ConvergenceError, EstimationError, SeparationError
 from toolkit.survival.markov.constraints import BASELINE
+from toolkit.survival.markov.likelihood import value_and_slope
 from toolkit.survival.markov.parameters import MISTAKE, OPENING
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _NOTHING = 1e-3
 #: How far below its start a logarithm must be to be called on its way to minus infinity.
 _FALLEN = 4.0
+#: How far below its start (in logarithms) a parameter held at 0 is looked at again.
+_A_LITTLE = 10.0
 #: Curvature, of a scale on which that of a single parameter is 1, that counts as none.
 _FLAT = 1e-6
 #: Deviations of its column's linear predictor that make a flat effect one that runs off.
@@ -55,17 +58,29 @@ def fallen(problem: Problem, theta: Floats, start: Floats, known: Floats) -> Boo
     return gone
 
 
-def describe_edge(problem: Problem, gone: Bools) -> list[str]:
+def describe_edge(problem: Problem, held: Bools) -> list[str]:
     """Say which parameters are held at the edge."""
-    said = []
-    for place in np.flatnonzero(gone):
-        name, kind = problem.layout.names[place], problem.layout.kind[place]
-        what = "intensity" if kind == BASELINE else "chance"
-        said.append(
-            f"{name!r} is estimated at 0, the edge of what is possible: it is held there, its "
-            f"{what} has no standard error, and those of the others take it as known"
-        )
-    return said
+    names = [repr(problem.layout.names[place]) for place in np.flatnonzero(held)]
+    if not names:
+        return []
+    are, have, them = ("are", "they have", "them") if names[1:] else ("is", "it has", "it")
+    said = (
+        f"{', '.join(names)} {are} estimated at 0, the edge of what is possible, and held there: "
+        f"{have} no standard error, and those of the others take {them} as known"
+    )
+    return [said]
+
+
+def drawn_back(problem: Problem, theta: Floats, start: Floats, held: Bools) -> Bools:
+    """Tell which parameters held at 0 the likelihood would raise again, if let go a little."""
+    back = np.zeros(len(theta), dtype=bool)
+    if held.any():
+        near = theta.copy()
+        near[held] = start[held] - _A_LITTLE
+        value, slope = value_and_slope(problem, near)
+        if np.isfinite(value):
+            back = held & (slope > _NOTHING * np.exp(-_A_LITTLE))
+    return back
 
 
 def idle_effects(problem: Problem, free: Bools) -> Bools:

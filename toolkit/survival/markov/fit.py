@@ -11,6 +11,7 @@ import numpy as np
 from toolkit.errors import ConvergenceError, EstimationError
 from toolkit.survival.markov.edges import (
     describe_edge,
+    drawn_back,
     fallen,
     idle_effects,
     invert,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _STEP = 1e-4
 #: Where a logarithm that runs off to minus infinity is held, from its start.
 _HELD = -40.0
+#: How often parameters held at 0 are let go again.
+_TURNS = 4
 #: Steps of scoring before second derivatives take over in any case.
 _SCORING = 40
 #: Blocks of chains that are enough to find the way by.
@@ -92,29 +95,54 @@ def fit_chain(problem: Problem, start: Floats, spread: Floats) -> Fit:
         )
     require_informed(problem, information, free)
     steps = 0
-    said: list[str] = []
+    turns = 0
+    held = np.zeros(len(theta), dtype=bool)
     while True:
         theta, near, done = _approach(problem, theta, free, spread)
         steps += done
         gone = free & fallen(problem, theta, start, near)
-        if not gone.any():
-            break
-        said += describe_edge(problem, gone)
+        top = None if gone.any() else _climb(problem, theta, free, spread)
+        if top is not None and top.error is not None:  # perhaps something falls only slowly
+            theta, steps = top.theta, steps + top.steps
+            known = np.full(len(theta), np.inf)
+            known[free] = np.diag(top.information)
+            gone = free & fallen(problem, theta, start, known)
+            if not gone.any():
+                invert(problem, theta, start, top.information, free, spread)  # it names a culprit
+                raise top.error
+        if top is not None and top.error is None:
+            back = drawn_back(problem, top.theta, start, held)
+            if not back.any():
+                break
+            turns += 1
+            if turns > _TURNS:
+                raise ConvergenceError(
+                    f"The likelihood has more than one top: "
+                    f"{problem.layout.names[int(np.argmax(back))]!r} runs off to 0 and comes back",
+                    fix="give other intensities to start from in start=",
+                )
+            theta = top.theta.copy()
+            theta[back] = start[back] - 1.0
+            held &= ~back
+            free |= back
+            continue
+        held |= gone
         theta[gone] = start[gone] + _HELD
-        effects = idle_effects(problem, free)
-        free &= ~gone & ~effects
-        theta[effects] = 0.0
+        idle = idle_effects(problem, ~held)
+        theta[idle] = 0.0
+        free = ~held & ~idle
         if not free.any():
+            top = None
             break
-    if not free.any():
-        return Fit(theta=theta, free=free, vcov=np.full((len(theta),) * 2, np.nan),
-                   value=value_and_slope(problem, theta)[0], start_value=first, steps=steps,
-                   warnings=tuple(said))  # fmt: skip
-    theta, value, information, done = _climb(problem, theta, start, free, spread)
     vcov = np.full((len(theta), len(theta)), np.nan)
-    vcov[np.ix_(free, free)] = invert(problem, theta, start, information, free, spread)
-    return Fit(theta=theta, free=free, vcov=vcov, value=value, start_value=first,
-               steps=steps + done, warnings=tuple(said))  # fmt: skip
+    said = tuple(describe_edge(problem, held))
+    if top is None:
+        value = value_and_slope(problem, theta)[0]
+        return Fit(theta=theta, free=free, vcov=vcov, value=value, start_value=first, steps=steps,
+                   warnings=said)  # fmt: skip
+    vcov[np.ix_(free, free)] = invert(problem, top.theta, start, top.information, free, spread)
+    return Fit(theta=top.theta, free=free, vcov=vcov, value=top.value, start_value=first,
+               steps=steps + top.steps, warnings=said)  # fmt: skip
 
 
 def curvature(problem: Problem, theta: Floats, free: Bools, spread: Floats) -> Floats:
@@ -161,21 +189,29 @@ def _approach(
         return value, slope, information
 
     names = [name for name, use in zip(problem.layout.names, free, strict=True) if use]
+    size = abs(value_and_slope(problem, theta)[0])
     steps = _SCORING
     # few persons, or errors of sight: the way is long, and second derivatives shorten it
     with suppress(ConvergenceError):
         steps = maximise(
             remembered, place[free], names=names, spread=spread[free], most_steps=_SCORING,
-            tolerance=1e-6,
+            tolerance=1e-2 / (1 + size),
         ).steps  # fmt: skip
     known = np.full(len(theta), np.inf)
     _, place[free], known[free] = best[-1]
     return place, known, steps
 
 
-def _climb(
-    problem: Problem, theta: Floats, start: Floats, free: Bools, spread: Floats
-) -> tuple[Floats, float, Floats, int]:
+@dataclass(frozen=True, kw_only=True)
+class _Top:
+    theta: Floats
+    value: float
+    information: Floats  # of the free parameters
+    steps: int
+    error: ConvergenceError | None = None
+
+
+def _climb(problem: Problem, theta: Floats, free: Bools, spread: Floats) -> _Top:
     """Climb by second derivatives, taken anew only where the point has moved away from theirs."""
     place = theta.copy()
     held: list[tuple[Floats, Floats]] = []
@@ -203,10 +239,9 @@ def _climb(
         found = maximise(
             objective, place[free], names=names, spread=spread[free], tolerance=1e-12 / (1 + size)
         )
-    except ConvergenceError:
-        place[free] = held[-1][0]
-        invert(problem, place, start, held[-1][1], free, spread)  # it names what runs off
-        raise
+    except ConvergenceError as error:
+        place[free], bent = held[-1]
+        return _Top(theta=place, value=-np.inf, information=bent, steps=0, error=error)
     place[free] = found.point
     bent = held[-1][1]
     if moved(found.point) > _SAME:
@@ -216,5 +251,5 @@ def _climb(
         top[free] += np.linalg.solve(bent, found.score)  # the step that was too small to be asked
     value, slope = value_and_slope(problem, top)
     if np.isfinite(value) and np.abs(slope[free]).max() <= np.abs(found.score).max():
-        return top, value, bent, found.steps
-    return place, found.value, bent, found.steps
+        return _Top(theta=top, value=value, information=bent, steps=found.steps)
+    return _Top(theta=place, value=found.value, information=bent, steps=found.steps)
