@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 _STEP = 1e-4
 #: Where a logarithm that runs off to minus infinity is held, from its start.
 _HELD = -40.0
-#: How often parameters held at 0 are let go again.
-_TURNS = 4
 #: Steps of scoring before second derivatives take over in any case.
 _SCORING = 40
 #: Blocks of chains that are enough to find the way by.
@@ -95,18 +93,17 @@ def fit_chain(problem: Problem, start: Floats, spread: Floats) -> Fit:
         )
     require_informed(problem, information, free)
     steps = 0
-    turns = 0
-    held = np.zeros(len(theta), dtype=bool)
+    held, kept = np.zeros((2, len(theta)), dtype=bool)
     while True:
         theta, near, done = _approach(problem, theta, free, spread)
         steps += done
-        gone = free & fallen(problem, theta, start, near)
+        gone = free & ~kept & fallen(problem, theta, start, near)
         top = None if gone.any() else _climb(problem, theta, free, spread)
         if top is not None and top.error is not None:  # perhaps something falls only slowly
             theta, steps = top.theta, steps + top.steps
             known = np.full(len(theta), np.inf)
             known[free] = np.diag(top.information)
-            gone = free & fallen(problem, theta, start, known)
+            gone = free & ~kept & fallen(problem, theta, start, known)
             if not gone.any():
                 invert(problem, theta, start, top.information, free, spread)  # it names a culprit
                 raise top.error
@@ -114,13 +111,7 @@ def fit_chain(problem: Problem, start: Floats, spread: Floats) -> Fit:
             back = drawn_back(problem, top.theta, start, held)
             if not back.any():
                 break
-            turns += 1
-            if turns > _TURNS:
-                raise ConvergenceError(
-                    f"The likelihood has more than one top: "
-                    f"{problem.layout.names[int(np.argmax(back))]!r} runs off to 0 and comes back",
-                    fix="give other intensities to start from in start=",
-                )
+            kept |= back  # its top lies just inside: second derivatives find it
             theta = top.theta.copy()
             theta[back] = start[back] - 1.0
             held &= ~back

@@ -161,7 +161,7 @@ def markov(
     vcov, n_cluster = fit.vcov, None
     if use_robust:
         vcov, n_cluster = robust_variance(records, problem, fit.theta, fit.vcov, cluster)
-    warnings = [*records.warnings, *ready.warnings, *fit.warnings]
+    warnings = [*ready.warnings, *fit.warnings]
     meta = _describe(records, problem.paths, warnings) | {
         "method": "Markov chain in continuous time, maximum likelihood"
         + (", states seen with error" if records.structure.hidden else ""),
@@ -292,6 +292,7 @@ def _describe(records: Records, paths: Paths, warnings: list[str]) -> dict[str, 
         "n_cell": cells,
         "n_chain": int(sum(len(chains.n) for chains in paths.blocks)),
         "n_pattern": len(records.x),
+        "rows_in_order": records.in_order,
         "n_censored": int((records.observed >= size).sum()),
         "weight_type": records.weight_type,
         "dropped": records.dropped,

@@ -87,7 +87,7 @@ class Records:
     weight_type: Weighting | None
     n_rows: int
     dropped: dict[str, int]
-    warnings: tuple[str, ...] = ()
+    in_order: bool
     frame: pl.DataFrame = field(repr=False)
 
     @property
@@ -173,7 +173,7 @@ def read_records(
         weight=table["weight"].to_numpy(), observed=observed, scheme=made, end=ends,
         pattern=pattern, covariates=covariates, x=x, patterns=patterns, pattern_weight=weight,
         weight_type=weighting, n_rows=frame.height, dropped=dropped, frame=frame,
-        warnings=("rows were put in order of person and time",) if order else (),
+        in_order=not order,
     )  # fmt: skip
 
 
