@@ -42,7 +42,9 @@ cohort = outcomes.frame.filter(scheme="wwb").with_columns(
     months=months,
     lost=(pl.col("work_event") == trajectories.HAPPENED) & (pl.col("work_time") <= 36),
 )
-cohort.select("person", "municipality", "programme", "age_at_exit", "education", "months", "lost").head(3)
+cohort.select(
+    "person", "municipality", "programme", "age_at_exit", "education", "months", "lost"
+).head(3)
 
 # %% [markdown]
 # ## Curves and the difference between them
@@ -54,8 +56,7 @@ cohort.select("person", "municipality", "programme", "age_at_exit", "education",
 # %%
 curves = survival.kaplan_meier(cohort, time="months", event="lost", by="programme")
 gap = curves.difference(by="programme", reference="none", simultaneous=True)
-gap.plot();
-
+gap.plot()
 # %%
 curves.difference(by="programme", reference="none", at=[12, 24]).tidy()
 
@@ -74,8 +75,11 @@ curves.difference(by="programme", reference="none", measure="rmst", horizon=24).
 
 # %%
 model = survival.cox(
-    "programme + age_at_exit + sex + education", cohort,
-    time="months", event="lost", cluster="municipality",
+    "programme + age_at_exit + sex + education",
+    cohort,
+    time="months",
+    event="lost",
+    cluster="municipality",
 )
 model.tidy(exponentiate=True)
 
@@ -84,8 +88,7 @@ test = model.proportionality()
 test.tidy()
 
 # %%
-test.plot();
-
+test.plot()
 # %% [markdown]
 # Where a ratio changes over time, one number hides it. Give that column a baseline of its own (`strata=`) and show the
 # curves the whole cohort would have at each value (the g-formula). **Assumes** that the other columns hold everything in
@@ -94,8 +97,12 @@ test.plot();
 
 # %%
 apart = survival.cox(
-    "age_at_exit + sex + education", cohort,
-    time="months", event="lost", strata="programme", cluster="municipality",
+    "age_at_exit + sex + education",
+    cohort,
+    time="months",
+    event="lost",
+    strata="programme",
+    cluster="municipality",
 )
 alike = apart.standardise(at={"programme": ["none", "programme"]})
 alike.plot()
@@ -116,15 +123,20 @@ returns.rmtl(24)  # months lost to each cause, out of 24
 
 # %%
 share = survival.fine_gray(
-    "programme + age_at_exit + sex", cohort, time="return_time", event="return_event",
-    cause=trajectories.HAPPENED, cluster="municipality",
+    "programme + age_at_exit + sex",
+    cohort,
+    time="return_time",
+    event="return_event",
+    cause=trajectories.HAPPENED,
+    cluster="municipality",
 )
 share.tidy(exponentiate=True)
 
 # %%
-new = pl.DataFrame({"programme": ["none", "programme"], "age_at_exit": [35, 35], "sex": ["female", "female"]})
-share.predict_incidence(new, times=range(1, 37)).plot();
-
+new = pl.DataFrame(
+    {"programme": ["none", "programme"], "age_at_exit": [35, 35], "sex": ["female", "female"]}
+)
+share.predict_incidence(new, times=range(1, 37)).plot()
 # %% [markdown]
 # ## Months as they are: discrete time
 #
@@ -135,14 +147,18 @@ share.predict_incidence(new, times=range(1, 37)).plot();
 
 # %%
 monthly = survival.discrete_hazard(
-    "programme * np.log(months) + age_at_exit + sex", cohort,
-    time="months", event="lost", baseline="spline", df=4, cluster="municipality",
+    "programme * np.log(months) + age_at_exit + sex",
+    cohort,
+    time="months",
+    event="lost",
+    baseline="spline",
+    df=4,
+    cluster="municipality",
 )
 monthly.tidy()
 
 # %%
-monthly.predict_hazard(new).plot();
-
+monthly.predict_hazard(new).plot()
 # %% [markdown]
 # ## A shape over time: parametric models
 #
@@ -154,14 +170,17 @@ monthly.predict_hazard(new).plot();
 
 # %%
 weibull = survival.parametric(
-    "programme + age_at_exit + sex", cohort.filter(pl.col("months") > 0),
-    time="months", event="lost", distribution="weibull", heterogeneity="gamma",
+    "programme + age_at_exit + sex",
+    cohort.filter(pl.col("months") > 0),
+    time="months",
+    event="lost",
+    distribution="weibull",
+    heterogeneity="gamma",
 )
 weibull.tidy()
 
 # %%
-weibull.predict_survival(new, times=range(1, 37)).plot();
-
+weibull.predict_survival(new, times=range(1, 37)).plot()
 # %% [markdown]
 # ## Where everybody is: multi-state
 #
@@ -187,7 +206,12 @@ where = (
                   .then(pl.col("where").shift(-1).over("person")))
 )  # fmt: skip
 states = survival.multi_state(
-    where, person="person", start="start", stop="stop", from_state="where", to_state="to",
+    where,
+    person="person",
+    start="start",
+    stop="stop",
+    from_state="where",
+    to_state="to",
     jumps="allow",  # who was abroad for a while comes back as a late entry
 )
 states.transitions()
@@ -195,9 +219,12 @@ states.transitions()
 # %%
 with reporting.style("en"):
     figures.occupation(
-        states.occupation().stacked(), horizon=60, title="At work, on benefit, or neither",
+        states.occupation().stacked(),
+        horizon=60,
+        title="At work, on benefit, or neither",
         subtitle="Estimated share in each state by month since January 2004",
-        note=f"Source: synthetic register. n = {where['person'].n_unique():,}.", x_label="months since January 2004",
+        note=f"Source: synthetic register. n = {where['person'].n_unique():,}.",
+        x_label="months since January 2004",
     )
 
 # %%
@@ -228,7 +255,10 @@ positions = (
     .sort("person", "time")
 )  # fmt: skip
 chain = survival.markov(
-    positions, person="person", time="time", state="step",
+    positions,
+    person="person",
+    time="time",
+    state="step",
     allowed=[(1, 2), (2, 1), (2, 3), (3, 2)],
 )
 chain.sojourn()
@@ -237,8 +267,7 @@ chain.sojourn()
 chain.probabilities(12)
 
 # %%
-chain.plot();
-
+chain.plot()
 # %% [markdown]
 # ## Coming back again: recurrent spells
 #
