@@ -86,11 +86,11 @@ def comparisons(rows):
         parts += [
             f"### {section}",
             "",
-            "| quantity | numbers | ours | theirs | apart at most | allowed | reference |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+            "| quantity | cases | numbers | ours | theirs | apart at most | allowed | reference |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |",
         ]
         notes: list[str] = []
-        for row in group:
+        for row in folded(group):
             mark = ""
             if row["reason"]:
                 if row["reason"] not in notes:
@@ -98,13 +98,29 @@ def comparisons(rows):
                 mark = f" ({chr(97 + notes.index(row['reason']))})"
             unit = " of it" if row["relative"] else ""
             cells = (
-                row["quantity"] + mark, f"{row['numbers']:,}", number(row["ours"]),
-                number(row["theirs"]), power(row["difference"]) + unit,
+                row["quantity"] + mark, f"{row['cases']:,}", f"{row['numbers']:,}",
+                number(row["ours"]), number(row["theirs"]), power(row["difference"]) + unit,
                 f"{row['tolerance']:.0e}" + unit, row["source"],
             )  # fmt: skip
             parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         parts += ["", *(f"({chr(97 + i)}) {note}" + "\n" for i, note in enumerate(notes))]
     return "\n".join(parts)
+
+
+def folded(rows):
+    """Put all cases of a quantity, the options in its brackets, in one row: the worst of them."""
+    same = ("source", "reason", "relative", "tolerance")
+    cases = {}
+    for row in rows:
+        key = (row["quantity"].partition(" [")[0], *(row[name] for name in same))
+        cases.setdefault(key, []).append(row)
+    for (quantity, *_), found in cases.items():
+        worst = max(found, key=lambda row: row["difference"])
+        yield worst | {
+            "quantity": quantity,
+            "cases": len(found),
+            "numbers": sum(row["numbers"] for row in found),
+        }
 
 
 def joined(rows):
@@ -114,15 +130,16 @@ def joined(rows):
         if kind != "validation":
             out.append((kind, row))
             continue
-        case, _, part = row["quantity"].rpartition(": ")
+        named, bracket, options = row["quantity"].partition(" [")
+        case, _, part = named.rpartition(": ")
         same = ("section", "source", "reason", "relative", "tolerance")
-        key = (case or part, *(row[name] for name in same))
+        key = (case or part, bracket + options, *(row[name] for name in same))
         cases.setdefault(key, []).append((part if case else "", row))
-    for (case, *_), parts in cases.items():
+    for (case, options, *_), parts in cases.items():
         first = next((row for part, row in parts if part in {"estimate", "statistic"}), parts[0][1])
         names = ", ".join(sorted({part for part, _ in parts if part}))
         whole = first | {
-            "quantity": f"{case}: {names}" if names else case,
+            "quantity": (f"{case}: {names}" if names else case) + options,
             "numbers": sum(row["numbers"] for _, row in parts),
             "difference": max(row["difference"] for _, row in parts),
         }

@@ -121,7 +121,13 @@ class HorizonError(InputError):
 
 
 class EstimationError(InputError):
-    """The data do not determine what is asked: no numbers are better than wrong ones."""
+    """The data do not determine what is asked: no numbers are better than wrong ones.
+
+    A column of a model is named with its level, which comes out of the data: it is masked.
+    """
+
+    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(masked(what), where=masked(where) if where else None, fix=fix)
 
 
 class CollinearityError(EstimationError):

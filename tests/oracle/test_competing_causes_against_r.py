@@ -22,22 +22,23 @@ def test_all_causes(competing_exits, reference, agree, ties, entry, weights, str
         entry="entry" if entry else None, weights=None if weights == "one" else weights,
         strata="s" if strata else None, cluster="site" if cluster == "site" else None,
     )  # fmt: skip
-    name = f"Cox of all causes, {ties}, {entry=}, {weights=}, {strata=}, {cluster=}"
-    agree("Competing risks", f"{name}: coefficients", model.coefficients, theirs["coef"],
-          source=R)  # fmt: skip
-    agree("Competing risks", f"{name}: joint robust variance", model.vcov.ravel(), theirs["var"],
-          tolerance=1e-9, source=R)  # fmt: skip
-    agree("Competing risks", f"{name}: likelihood",
+    case = f"[{ties}, {entry=}, {weights=}, {strata=}, {cluster=}]"
+    agree("Competing risks", f"Cox of all causes: coefficients {case}",
+          model.coefficients, theirs["coef"], source=R)  # fmt: skip
+    agree("Competing risks", f"Cox of all causes: joint robust variance {case}",
+          model.vcov.ravel(), theirs["var"], tolerance=1e-9, source=R)  # fmt: skip
+    agree("Competing risks", f"Cox of all causes: likelihood {case}",
           [sum(m.loglik_null for m in model.models), sum(m.loglik for m in model.models)],
           theirs["loglik"], source=R)  # fmt: skip
     curves = model.predict_incidence(pl.DataFrame({"x": [2], "z": [1], "s": [1]}), [1, 6, 12, 20])
-    agree("Competing risks", f"{name}: predicted incidence", curves.tidy()["estimate"].to_numpy(),
-          theirs["incidence"], source=f"{R}; for Efron's ties a survfit per cause, as "
+    agree("Competing risks", f"Cox of all causes: predicted incidence {case}",
+          curves.tidy()["estimate"].to_numpy(), theirs["incidence"],
+          source=f"{R}; for Efron's ties a survfit per cause, as "
           "survfit.coxphms has other hazards than survfit.coxph then")  # fmt: skip
     plain = cause_specific(
         "x + z", competing_exits, time="time", event="cause", ties=ties, robust=False,
         entry="entry" if entry else None, weights=None if weights == "one" else weights,
         strata="s" if strata else None,
     )  # fmt: skip
-    agree("Competing risks", f"{name}: inverse information", plain.vcov.ravel(), theirs["naive"],
-          tolerance=1e-9, source=R)  # fmt: skip
+    agree("Competing risks", f"Cox of all causes: inverse information {case}",
+          plain.vcov.ravel(), theirs["naive"], tolerance=1e-9, source=R)  # fmt: skip

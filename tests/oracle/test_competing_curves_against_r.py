@@ -21,7 +21,7 @@ def test_gray(competing_exits, reference, agree, rho, case, options):
                       **options).statistic
         for cause in (1, 2, 3)
     ]  # fmt: skip
-    agree("Competing risks", f"Gray's test, {case}, ρ = {rho}", ours, theirs, tolerance=1e-9,
+    agree("Competing risks", f"Gray's test [{case}, ρ = {rho}]", ours, theirs, tolerance=1e-9,
           source=f"{R}, cuminc")  # fmt: skip
 
 

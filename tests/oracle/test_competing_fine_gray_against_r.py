@@ -25,21 +25,21 @@ def test_crr(competing_exits, reference, agree, case, options):
     theirs = reference("competing")[case]
     model = fit(competing_exits, **CRR | options)
     source = f"{R}, crr"
-    agree("Competing risks", f"Fine–Gray coefficients ({case})", model.coefficients,
+    agree("Competing risks", f"Fine–Gray, coefficients [{case}]", model.coefficients,
           theirs["coef"], tolerance=1e-9, source=source)  # fmt: skip
     grouped = "censoring_by" in options
-    agree("Competing risks", f"Fine–Gray variance, crr's ({case})", model.vcov.ravel(),
+    agree("Competing risks", f"Fine–Gray, variance, crr's [{case}]", model.vcov.ravel(),
           theirs["var"], tolerance=2e-5 if grouped else 1e-10, source=source,
           reason="by group of censoring crr's sums are not those of the paper by group; the "
           "jackknife is held against a derivative" if grouped else "")  # fmt: skip
-    agree("Competing risks", f"Fine–Gray pseudo-likelihood ({case})",
+    agree("Competing risks", f"Fine–Gray, pseudo-likelihood [{case}]",
           [model.loglik, model.loglik_null], [theirs["loglik"], theirs["loglik_null"]],
           source=source)  # fmt: skip
-    agree("Competing risks", f"Fine–Gray Schoenfeld residuals ({case})",
+    agree("Competing risks", f"Fine–Gray, Schoenfeld residuals [{case}]",
           model.residuals("schoenfeld").T.ravel(), theirs["residuals"], source=source)  # fmt: skip
     new = pl.DataFrame({"x": [2, 5], "z": [1, 0]})
     predicted = model.predict_incidence(new, theirs["time"]).tidy()
-    agree("Competing risks", f"Fine–Gray predicted incidence ({case})", predicted["estimate"],
+    agree("Competing risks", f"Fine–Gray, predicted incidence [{case}]", predicted["estimate"],
           theirs["incidence"], source=source)  # fmt: skip
 
 
@@ -62,13 +62,13 @@ def options_of(ties, entry, by, strata, cluster):
 
 
 def check(agree, model, theirs, name, source):
-    agree("Competing risks", f"Fine–Gray {name}: coefficients", model.coefficients,
+    agree("Competing risks", f"Fine–Gray: coefficients [{name}]", model.coefficients,
           theirs["coef"], source=source)  # fmt: skip
-    agree("Competing risks", f"Fine–Gray {name}: robust variance", model.vcov.ravel(),
+    agree("Competing risks", f"Fine–Gray: robust variance [{name}]", model.vcov.ravel(),
           theirs["var"], tolerance=1e-10, source=source)  # fmt: skip
-    agree("Competing risks", f"Fine–Gray {name}: inverse information",
+    agree("Competing risks", f"Fine–Gray: inverse information [{name}]",
           model.vcov_model.ravel(), theirs["naive"], tolerance=1e-10, source=source)  # fmt: skip
-    agree("Competing risks", f"Fine–Gray {name}: likelihood",
+    agree("Competing risks", f"Fine–Gray: likelihood [{name}]",
           [model.loglik_null, model.loglik], theirs["loglik"], source=source)  # fmt: skip
 
 

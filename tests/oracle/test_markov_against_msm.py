@@ -178,7 +178,7 @@ def test_likelihood_at_given_parameters(name, chains, reference, agree):
     theta = np.linalg.solve(at_zero(chain), np.array(CASES[name][1]))
     ours, _ = value_and_slope(chain.problem, theta)
     theirs = reference("markov")[name]["loglik_given"]
-    agree("Markov chains", f"log-likelihood at given parameters, {name}", ours, theirs,
+    agree("Markov chains", f"log-likelihood at given parameters [{name}]", ours, theirs,
           tolerance=1e-8, source=SOURCE)  # fmt: skip
 
 
@@ -236,15 +236,15 @@ def test_optimum(name, chains, reference, agree):
     chain, theirs = chains(name), reference("markov")[name]
     assert chain.loglik >= theirs["loglik"] - 1e-8
     flat = name == "hidden_first"  # twelve parameters from 160 persons: msm stops a bit lower
-    agree("Markov chains", f"log-likelihood at the optimum, {name}", chain.loglik,
+    agree("Markov chains", f"log-likelihood at the optimum [{name}]", chain.loglik,
           theirs["loglik"], tolerance=1e-3 if flat else 1e-6, source=SOURCE,
           reason=OPTIMUM if flat else "")  # fmt: skip
     turn = at_zero(chain)
-    agree("Markov chains", f"estimates, {name}", turn @ chain.theta, theirs["estimates"],
+    agree("Markov chains", f"estimates [{name}]", turn @ chain.theta, theirs["estimates"],
           tolerance=1e-2 if flat else 5e-4, source=SOURCE, reason=OPTIMUM)  # fmt: skip
     size = len(chain.theta)
     variance = np.array(theirs["covariance"]).reshape(size, size)
-    agree("Markov chains", f"standard errors, {name}",
+    agree("Markov chains", f"standard errors [{name}]",
           np.sqrt(np.diag(turn @ chain.vcov @ turn.T)), np.sqrt(np.diag(variance)),
           tolerance=1e-2 if flat else 1e-3, relative=True, source=SOURCE,
           reason=CURVATURE)  # fmt: skip

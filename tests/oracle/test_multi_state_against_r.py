@@ -56,7 +56,7 @@ def compare(agree, quantity, curves, hazards, theirs, sex=None, *, errors=True):
         return frame if sex is None else frame.filter(pl.col("sex") == sex)
 
     def agrees(what, ours, name, source=SOURCE):
-        agree("Multi-state", f"{what}; {quantity}", ours, theirs[name], source=source)
+        agree("Multi-state", f"{what} [{quantity}]", ours, theirs[name], source=source)
 
     at, time = mine(curves.at(TIMES)), mine(curves.expected_time(20))
     agrees("P(state)", at["estimate"], "pstate")
@@ -92,7 +92,7 @@ def test_every_option_gives_the_numbers_of_r(options, reference, agree):
             at = curves.at(TIMES)
             at = at.filter(pl.col("sex") == sex) if by else at
             agree(
-                "Multi-state", f"standard error as printed; {said}", at["std_error"],
+                "Multi-state", f"standard error as printed [{said}]", at["std_error"],
                 theirs["rs_std.err"], source=SOURCE,
             )  # fmt: skip
 

@@ -83,8 +83,8 @@ def test_pseudo_score(rows, agree, by, weights):
     options = {} if weights == "none" else {"weights": weights}
     test = mean_cumulative(rows, **COLUMNS, by=by, **options).test()
     assert test.df == df
-    agree(SECTION, f"test of equal means by {by}, weights {weights}", [test.statistic], [statistic],
-          source=f"{COXPH}, robust score")  # fmt: skip
+    agree(SECTION, f"test of equal means [by {by}, weights {weights}]",
+          [test.statistic], [statistic], source=f"{COXPH}, robust score")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,12 @@ def test_models(rows, agree, model, ties, weights, strata):
         strata=None if strata == "none" else strata, **options,
     )  # fmt: skip
     table = ours.tidy()
-    label = f"{model}, {ties}, weights {weights}, strata {strata}"
+    case = f"[{ties}, weights {weights}, strata {strata}]"
     for name in ("estimate", "robust_se", "std_error"):
-        agree(SECTION, f"{label}: {name}", table[name], theirs[name], source=COXPH)
-    agree(SECTION, f"{label}: log-likelihood", [ours.loglik_null, ours.loglik], theirs["loglik"],
-          source=COXPH, relative=True)  # fmt: skip
+        agree(SECTION, f"{model}: {name} {case}", table[name], theirs[name], source=COXPH)
+    agree(SECTION, f"{model}: log-likelihood {case}",
+          [ours.loglik_null, ours.loglik], theirs["loglik"], source=COXPH,
+          relative=True)  # fmt: skip
 
 
 @pytest.mark.parametrize("model", ["pwp_total", "pwp_gap"])

@@ -16,6 +16,7 @@ from toolkit.survival.kaplan_meier import KaplanMeier, kaplan_meier
 from toolkit.survival.markov import MarkovChain, markov
 from toolkit.survival.multi_state import MultiState, StateSpace, check_states, multi_state
 from toolkit.survival.parametric import ParametricModel, parametric
+from toolkit.survival.predicted import Predicted
 from toolkit.survival.rank_tests import RankTest, gray, logrank
 from toolkit.survival.recurrent import (
     CoxByOrder,
@@ -42,6 +43,7 @@ __all__ = [
     "MeanCumulative",
     "MultiState",
     "ParametricModel",
+    "Predicted",
     "RankTest",
     "RevolvingDoor",
     "RiskTable",

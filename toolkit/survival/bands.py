@@ -88,13 +88,19 @@ class Band(Result):
             }
         )
 
+    @property
+    def _label(self) -> str:
+        if self.start:
+            return "Survival"
+        return "Probability" if {"state", "to"} & set(self.by) else "Cumulative incidence"
+
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the curves with their bands."""
         from toolkit.survival._plot import plot_curves
 
         return plot_curves(
             self.table, by=self.by, ax=ax, start=self.start, at_risk=None,
-            ylabel="Survival" if self.start else "Cumulative incidence", **options,
+            ylabel=self._label, **options,
         )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Text that looks like a code for censored; taken for a cause it would give wrong curves.
-_BLANK = ["", "0"]
+_BLANK = ["", "0", "censored", "censor", "cens", "na", "nan", "none", "null", "gecensureerd"]
 
 
 def check_time_type(name: str, dtype: pl.DataType) -> None:
@@ -93,10 +93,11 @@ def _check_events(found: pl.Series, data: pl.LazyFrame, name: str, *, competing:
                     f"Event {name!r} holds {masked(repr(odd[0]))}, which is no cause",
                     fix="code causes as whole numbers or strings, 0 or null for censored",
                 )
-        if found.dtype == pl.String and found.is_in(_BLANK).any():
-            _, where = rows_where(data.collect(), pl.col(name).cast(pl.String).is_in(_BLANK))
+        blank = _blank_among(found)
+        if blank is not None:
+            _, where = rows_where(data.collect(), pl.col(name).cast(pl.String) == blank)
             raise UnknownCodeError(
-                f"Event {name!r} holds '' or '0' as text, which is no name of a cause",
+                f"Event {name!r} holds {blank!r} as text, which is no name of a cause",
                 where=where,
                 fix="make it null where that means censored, else give the cause a name",
             )
@@ -122,6 +123,15 @@ def _check_events(found: pl.Series, data: pl.LazyFrame, name: str, *, competing:
             fix="code an event as true/1 and a censoring as false/0; for several causes use "
             "cumulative_incidence",
         )
+
+
+def _blank_among(found: pl.Series) -> str | None:
+    """Return the first text among causes that means there was none, as it is written."""
+    if not isinstance(found.dtype, (pl.String, pl.Categorical, pl.Enum)):
+        return None
+    texts = found.unique().cast(pl.String).drop_nulls().sort()
+    odd = texts.filter(texts.str.strip_chars().str.to_lowercase().is_in(_BLANK))
+    return odd[0] if len(odd) else None
 
 
 def _check_weights(cells: pl.DataFrame, data: pl.LazyFrame, name: str, *, per_group: bool) -> None:

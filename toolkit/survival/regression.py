@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CollinearityError, ConvergenceError, SeparationError
+from toolkit.errors import CollinearityError, ConvergenceError, SeparationError, masked
 from toolkit.result import Result
 from toolkit.survival.intervals import normal_quantile
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Share of a column's spread that the others may leave unexplained before it counts as made up.
 _COLLINEAR = 1e-9
+#: Robust errors smaller than this share of those of the model are told.
+_NARROW = 0.2
 #: A linear predictor moved by a column alone beyond this is on its way to infinity.
 _RUNAWAY = 15.0
 
@@ -138,6 +140,21 @@ def coefficient_table(
     if exponentiate:
         table = table.with_columns(pl.col("estimate", "conf_low", "conf_high").exp())
     return table.with_columns(pl.selectors.float().fill_nan(None))
+
+
+def narrow_errors(vcov: Floats, vcov_model: Floats, terms: Sequence[str]) -> list[str]:
+    """Name terms whose robust error is a fraction of the model's: few, equal rows tell of them.
+
+    Rows that all had the event at once vary with nothing, and the sum of squares of what they move
+    is nearly 0. (Not for sampling weights: these make the model's own error one of another unit.)
+    """
+    ratio = np.sqrt(np.diag(vcov) / np.diag(vcov_model))
+    return [
+        f"the robust standard error of {masked(name)!r} is {share:.2f} times that of the model: "
+        "few rows, or very equal ones, tell of it; trust neither"
+        for name, share in zip(terms, ratio, strict=True)
+        if share < _NARROW
+    ]
 
 
 def check_collinearity(

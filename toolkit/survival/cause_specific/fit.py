@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from toolkit.errors import CallError, EmptyCohortError, EstimationError, check_option
+from toolkit.errors import CallError, EmptyCohortError, EstimationError, check_option, masked
 from toolkit.survival.cause_specific.model import CauseSpecific
 from toolkit.survival.cause_specific.predict import coefficient_influence
 from toolkit.survival.cox.fit import fit_design
 from toolkit.survival.design import make_design
 from toolkit.survival.intervals import check_interval
+from toolkit.survival.regression import narrow_errors
 from toolkit.survival.units import few_clusters
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ def cause_specific(
                 names={"time": time, "event": f"{event} = {cause}"},
             )  # fmt: skip
         except EstimationError as error:
-            raise type(error)(error.what, where=f"{event} = {cause!r}", fix=error.fix) from error
+            raise type(error)(
+                error.what, where=f"{event} = {masked(repr(cause))}", fix=error.fix
+            ) from error
         models.append(model)
     p = len(design.terms)
     vcov = np.zeros((len(models) * p, len(models) * p))
@@ -136,6 +139,11 @@ def cause_specific(
             models[k] = replace(model, vcov=vcov[own, own], robust=True, cluster=cluster)
         else:
             vcov[own, own] = model.vcov
+    said = [
+        f"{event} = {masked(str(cause))}: {what}"
+        for cause, model in zip(design.causes.to_list(), models, strict=True)
+        for what in narrow_errors(model.vcov, model.vcov_model, design.terms)
+    ]
     how = "robust" if robust else "inverse information"
     return CauseSpecific(
         meta=design.describe()
@@ -146,7 +154,10 @@ def cause_specific(
             "ties": ties,
             "variance": f"{how}, clusters of {cluster}" if cluster else how,
             "n_cluster": units if cluster else None,
-            "warnings": few_clusters(units, cluster) if cluster and units is not None else [],
+            "warnings": [
+                *(few_clusters(units, cluster) if cluster and units is not None else []),
+                *(said if robust and not design.sampling else []),
+            ],
             "versions": models[0].meta["versions"],
             "wall_time": clock.perf_counter() - begin,
         },

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+#: Largest log of a hazard ratio that still leaves a product with a hazard a number.
+_MOST = 690.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Points:
@@ -87,7 +90,8 @@ def hazard_points(
         time = np.tile(times, len(stratum))
     base = hazard_at(fitted, stratum[unit], time)
     middle = x - fitted.centre
-    ratio = np.exp(middle @ model.coefficients + offset - fitted.offset_centre)[unit]
+    ratio = np.exp(np.minimum(middle @ model.coefficients + offset - fitted.offset_centre, _MOST))
+    ratio = ratio[unit]
     v = middle[unit] * base.cumulative[:, None] - base.slope
     if model.robust:
         spread = hazard_spread(fitted, model.vcov_model, stratum[unit], time, model.cluster)

@@ -18,7 +18,7 @@ from toolkit.survival.cox.risk_sets import RiskSets, make_risk_sets
 from toolkit.survival.cox.score import robust_variance
 from toolkit.survival.design import Design, make_design
 from toolkit.survival.intervals import check_interval
-from toolkit.survival.regression import inverse, maximise
+from toolkit.survival.regression import inverse, maximise, narrow_errors
 from toolkit.survival.units import few_clusters
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-#: Robust errors smaller than this share of those of the model are told.
-_NARROW = 0.2
 _METHODS = {
     "efron": "Cox regression, ties by Efron",
     "breslow": "Cox regression, ties by Breslow",
@@ -205,7 +203,7 @@ def fit_design(
         "n_step": steps,
         "warnings": [
             *_warnings(sets, design, units, cluster),
-            *(_narrow(vcov, bread, design) if robust and not design.sampling else []),
+            *(narrow_errors(vcov, bread, design.terms) if robust and not design.sampling else []),
         ],
         "versions": versions(),
     }
@@ -238,21 +236,6 @@ def _warnings(sets: RiskSets, design: Design, units: int | None, cluster: str | 
                 "others enter: they say nothing of the coefficients, and the baseline leaps there"
             )
     return said
-
-
-def _narrow(vcov: Floats, bread: Floats, design: Design) -> list[str]:
-    """Name terms whose robust error is a fraction of the model's: few, equal rows tell of them.
-
-    Rows that all had the event at once vary with nothing, and the sum of squares of what they move
-    is nearly 0. (Sampling weights of any scale make the model's own error one of another unit.)
-    """
-    ratio = np.sqrt(np.diag(vcov) / np.diag(bread))
-    return [
-        f"the robust standard error of {name!r} is {share:.2f} times that of the model: few rows, "
-        "or very equal ones, tell of it; trust neither"
-        for name, share in zip(design.terms, ratio, strict=True)
-        if share < _NARROW
-    ]
 
 
 def _variance(cluster: str | None, *, robust: bool) -> str:

@@ -199,8 +199,9 @@ class CoxModel(Regression):
         half = normal_quantile(self.conf_level) * std_error
         low, high = estimate - half, estimate + half
         if kind == "risk":
-            estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
-            std_error = estimate * std_error
+            with np.errstate(over="ignore"):  # beyond what a number can hold it is infinite
+                estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
+                std_error = estimate * std_error
         return pl.DataFrame(
             {
                 "row": labels["row"],

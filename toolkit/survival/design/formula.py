@@ -36,6 +36,8 @@ _MISSING = re.compile(r"[`'](?P<name>[^`']+)[`'] is not (?:present|defined)")
 _MISSING_NAME = re.compile(r"name '(?P<name>[^']+)' is not defined")
 _INTERCEPT = "Intercept"
 _PROBE = 40
+#: Rows from which knots and centres of weighted patterns are taken at most.
+_MOST_ROWS = 50_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +151,7 @@ def learn(
     columns = frame.columns if known is None else known
     made = _made(spec, table, formula, known=columns)
     if made.model_spec.transform_state and counts is not None and (counts != 1).any():
-        rows = np.repeat(np.arange(len(table)), counts)
+        rows = np.repeat(np.arange(len(table)), _bounded(counts))
         made = _made(spec, table.iloc[rows], formula, known=columns)
         made = _made(made.model_spec, table, formula, known=columns)
     spec = made.model_spec
@@ -161,6 +163,17 @@ def learn(
     values = _strip(np.asarray(made, dtype=np.float64), spec)
     _check_rowwise(covariates, table, values)
     return covariates, _finite(values, covariates)
+
+
+def _bounded(counts: Ints) -> Ints:
+    """Return counts in about their own proportions that a machine can hold as rows.
+
+    Only where there are more than `_MOST_ROWS`: quantiles then move by less than a millionth.
+    """
+    total = int(counts.sum())
+    if total <= _MOST_ROWS:
+        return counts
+    return np.maximum(np.rint(counts / (total / _MOST_ROWS)), 1).astype(np.int64)
 
 
 def _parse(formula: str) -> Any:

@@ -21,7 +21,7 @@ from toolkit.survival.fine_gray.likelihood import TIES, Likelihood, TiesType
 from toolkit.survival.fine_gray.model import FineGrayModel
 from toolkit.survival.fine_gray.risk_sets import lay_out
 from toolkit.survival.intervals import check_interval
-from toolkit.survival.regression import inverse, maximise
+from toolkit.survival.regression import inverse, maximise, narrow_errors
 from toolkit.survival.units import few_clusters
 
 if TYPE_CHECKING:
@@ -226,7 +226,10 @@ def fit_design(
         "censoring": censoring,
         "variance": f"{variance}, robust" if robust else "inverse information",
         "n_cluster": n_cluster if cluster is not None else None,
-        "warnings": few_clusters(n_cluster, cluster) if robust and cluster is not None else [],
+        "warnings": [
+            *(few_clusters(n_cluster, cluster) if robust and cluster is not None else []),
+            *(narrow_errors(vcov, bread, design.terms) if robust and not design.sampling else []),
+        ],
         "versions": versions(),
     }
     return FineGrayModel(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from toolkit.errors import HorizonError
 from toolkit.survival.curves import check_times, time_series
 from toolkit.survival.intervals import normal_quantile
 from toolkit.survival.markov.viterbi import trace
@@ -28,7 +29,7 @@ _MOST_WORK = 2_000_000
 def count_prevalence(chain: MarkovChain, times: float | Sequence[float]) -> pl.DataFrame:
     """Return numbers seen and expected in each state (Gentleman and others 1994).
 
-    A person is counted at a time from the first observation to the last, or for good once in a
+    A person is counted at a time from the first observation to the last, or from then on once in a
     state that nobody leaves; the state is the one last seen. Expected are the chances of each of
     those persons, from the first state on, with the covariates as they were at the first
     observation. Where states are seen with error, both are about states as seen, and the chances
@@ -46,6 +47,11 @@ def count_prevalence(chain: MarkovChain, times: float | Sequence[float]) -> pl.D
     records, layout = chain.records, chain.problem.layout
     structure = layout.structure
     size = structure.n_state
+    if asked.max() > records.time.max():
+        raise HorizonError(
+            f"Time {asked.max():g} lies after the last observation of all, {records.time.max():g}",
+            fix="ask for times up to then: later only those in a state nobody leaves would count",
+        )
     first = np.flatnonzero(np.append(True, records.person[1:] != records.person[:-1]))
     last = np.append(first[1:], len(records.person)) - 1
     state = records.observed.copy()

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, EmptyCohortError, NegativeTimeError, check_option
+from toolkit.errors import (
+    CallError,
+    EmptyCohortError,
+    HorizonError,
+    NegativeTimeError,
+    check_option,
+)
 from toolkit.result import Result
 from toolkit.survival.curves import check_times, time_series
 from toolkit.survival.multi_state.chain import Chain, empty_risk_sets, follow
@@ -113,6 +119,14 @@ class MultiState(Result):
         begun this assumes that the process is Markov: see `markov_test` and `landmark`.
         """
         _check_start(start)
+        ends = [float(history.stop.max()) for history in self.groups.histories]
+        if start >= min(ends):
+            raise HorizonError(
+                f"Nobody is seen after {start:g}, so no chance of moving can be estimated",
+                where=f"observation ends at {min(ends):g}"
+                + (" in one group" if len(ends) > 1 else ""),
+                fix="ask from an earlier time",
+            )
         chains = [
             follow(history, moves, start=start, begin=unit, variance=self.variance)
             for history, moves in zip(self.groups.histories, self.moves, strict=True)

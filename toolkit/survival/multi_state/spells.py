@@ -18,6 +18,7 @@ from toolkit.frames import (
     rows_where,
     to_lazy,
 )
+from toolkit.survival.joined_times import join_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +93,8 @@ def read_spells(
     frame = lazy.select(*dict.fromkeys([*named, *others])).collect()
     require_rows(frame)
     require_no_nulls(frame, person, start, stop, from_state, *others)
+    require_numeric(frame, start, stop)
+    frame = join_times(frame, start, stop)
     _check_times(frame, start, stop)
     states, origin, target = _code_states(frame, from_state, to_state)
     who = _numbers(frame[person])
@@ -116,7 +119,6 @@ def read_spells(
 
 
 def _check_times(frame: pl.DataFrame, start: str, stop: str) -> None:
-    require_numeric(frame, start, stop)
     require_at_least(frame, start)
     require_at_least(frame, stop)
     count, where = rows_where(frame, pl.col(start) >= pl.col(stop))

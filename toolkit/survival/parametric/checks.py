@@ -70,6 +70,20 @@ def check_zero(seen: Seen, observed: Observed, distribution: str, *, time: str) 
     )
 
 
+def check_shape(observed: Observed, baseline: Baseline, *, time: str) -> None:
+    """Raise where all events are at one time after which nobody is left: the shape is infinite."""
+    if not isinstance(baseline, Power) or baseline.fixed:
+        return
+    timed = observed.event & np.isnan(observed.lower)
+    times = np.unique(observed.end[timed])
+    if (timed == observed.event).all() and len(times) == 1 and observed.end.max() <= times[0]:
+        raise EstimationError(
+            f"All events in {time!r} are at one time, so that the shape runs off to infinity",
+            where=f"{observed.n[timed].sum():,.6g} events at {times[0]:g}",
+            fix="say with upper= in which interval they lie, or choose distribution='exponential'",
+        )
+
+
 def check_columns(seen: Seen, observed: Observed) -> None:
     """Raise for columns that others make up, or that foretell the events."""
     design = seen.design

@@ -15,6 +15,7 @@ from toolkit.survival.parametric.checks import (
     check_arguments,
     check_columns,
     check_identified,
+    check_shape,
     check_zero,
 )
 from toolkit.survival.parametric.distributions import (
@@ -193,6 +194,7 @@ def parametric(
     )  # fmt: skip
     observed = _observed(seen, intercept=baseline.intercept)
     check_zero(seen, observed, distribution, time=time)
+    check_shape(observed, baseline, time=time)
     check_columns(seen, observed)
     check_identified(observed, baseline, distribution, heterogeneity=heterogeneity is not None)
     terms = _terms(seen, baseline)

@@ -12,6 +12,7 @@ from toolkit.errors import EmptyCohortError, check_option
 from toolkit.frames import as_columns, require_columns, require_rows, to_frame
 from toolkit.survival.curves import describe
 from toolkit.survival.intervals import check_interval
+from toolkit.survival.joined_times import join_times
 from toolkit.survival.recurrent.histories import (
     check_columns,
     check_counts,
@@ -125,6 +126,7 @@ def mean_cumulative(
     check_columns(frame, person=person, times=[start, stop], flags=flags)
     require_rows(frame)
     check_counts(frame, event)
+    frame = join_times(frame, start, stop)
     histories = read_histories(frame, person, start, stop)
     if death is not None:
         check_deaths(frame, histories, death)

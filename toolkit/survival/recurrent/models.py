@@ -13,6 +13,7 @@ from toolkit.errors import CallError, check_option
 from toolkit.frames import as_columns, require_columns, require_no_nulls, require_rows, to_frame
 from toolkit.survival.checks import check_time_type
 from toolkit.survival.cox import CoxModel, cox
+from toolkit.survival.joined_times import join_times
 from toolkit.survival.recurrent.by_order import CoxByOrder, fit_by_order
 from toolkit.survival.recurrent.histories import check_columns, weighting_of_persons
 from toolkit.survival.recurrent.orders import ORDER, Holes, Orders, order_events
@@ -149,6 +150,7 @@ def recurrent(
         check_time_type(clock, frame.schema[clock])
         require_no_nulls(frame, clock)
     _check_event(frame, event)
+    frame = join_times(frame, start, stop, *([clock] if clock is not None else []))
     orders = order_events(
         frame, person=person, start=start, stop=stop, event=event, max_order=max_order,
         holes=holes if model != "andersen_gill" else "ignore", clock=clock,

@@ -10,6 +10,7 @@ import polars as pl
 
 from toolkit.errors import CallError, InputError, NegativeTimeError, check_option
 from toolkit.frames import rows_where
+from toolkit.survival.joined_times import join_times
 from toolkit.survival.recurrent.histories import read_histories
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def order_events(
             f"max_order={max_order!r} is no number of events",
             fix="3 takes the 3rd and later as one",
         )
+    data = join_times(data, start, stop)
     histories = read_histories(data, person, start, stop)
     place, first = histories.order, histories.first
     happened = data[event].cast(pl.Boolean).to_numpy()[place]

@@ -48,7 +48,7 @@ Among = Literal["all", "left"]
 AMONG = ("all", "left")
 _RESERVED = {
     "person", "n_in", "n_out", "revolving", "time", "event", "n", "n_revolving", "estimate",
-    "std_error", "conf_low", "conf_high",
+    "std_error", "conf_low", "conf_high", WEIGHT,
 }  # fmt: skip
 
 
@@ -60,8 +60,8 @@ class RevolvingDoor(Result):
     ----------
     persons : DataFrame
         One row a person on benefit in the window: `person`, the `by` columns, `n_in, n_out`
-        (inflows and outflows), `revolving`, and of those with an inflow `time` since the first
-        until the last outflow that was asked for, or until the window closes, and `event`.
+        (inflows and outflows), `weight`, `revolving`, and of those with an inflow `time` since the
+        first until the last outflow that was asked for, or until the window closes, and `event`.
     table : DataFrame
         What `tidy` returns.
     by : tuple of str

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Share of the largest start by which computed times may be apart without being so.
 _ROUNDING = 1e-11
 #: Column of the weights of persons.
-WEIGHT = "\0weight"
+WEIGHT = "weight"
 
 
 @dataclass(frozen=True, kw_only=True)
