@@ -189,7 +189,8 @@ def mixed_likelihood(
 
     The last is empty unless `keep`.
     """
-    from toolkit.survival.discrete import mixing
+    from toolkit.survival.discrete.mixing_gamma import gamma_units
+    from toolkit.survival.discrete.mixing_normal import CLOGLOG, LOGIT, normal_units
 
     months, baseline = fit.months, fit.baseline
     q = months.x.shape[1]
@@ -204,15 +205,15 @@ def mixed_likelihood(
         months.z, months.first_row, np.ascontiguousarray(point.beta[0, q:]), level,
         baseline.block, np.ascontiguousarray(baseline.basis), baseline.n_block, rho,
     )  # fmt: skip
-    number = mixing.CLOGLOG if fit.link == "cloglog" else mixing.LOGIT
+    number = CLOGLOG if fit.link == "cloglog" else LOGIT
 
     def run(low: int, high: int) -> tuple[float, Floats, Floats]:
         score, hessian = np.zeros(size), np.zeros((size, size))
         sums = score, hessian, by_unit
         if kind == "gamma":
-            value = mixing.gamma_units(low, high, *rows, *sums)
+            value = gamma_units(low, high, *rows, *sums)
         else:
-            value = mixing.normal_units(low, high, number, *rows, spacing, *sums)
+            value = normal_units(low, high, number, *rows, spacing, *sums)
         return value, score, hessian
 
     # scores of late entrants are added to those of their person: not by two threads at a time
