@@ -15,6 +15,7 @@ FLOOR = {
     "toolkit.result": 0,
     "toolkit.frames": 0,
     "toolkit.provenance": 0,
+    "toolkit.estimation": 0,
     "toolkit.registers": 1,
     "toolkit.trajectories": 2,
     "toolkit.survival": 3,

@@ -17,10 +17,10 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError, check_option
+from toolkit.estimation.intervals import check_interval, interval
 from toolkit.provenance import versions
 from toolkit.result import Result
 from toolkit.survival.curves import time_series
-from toolkit.survival.intervals import check_interval, interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from toolkit.estimation.intervals import ConfType
     from toolkit.survival.curve_family import Curves
-    from toolkit.survival.intervals import ConfType
 
     Floats = NDArray[np.float64]
 

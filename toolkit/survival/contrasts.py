@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from toolkit.estimation.intervals import normal_quantile
 from toolkit.survival.bands import (
     DRAWS,
     critical_value,
@@ -16,7 +17,6 @@ from toolkit.survival.bands import (
     sup_p_value,
 )
 from toolkit.survival.curves import time_series
-from toolkit.survival.intervals import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from toolkit.estimation.intervals import ConfType
     from toolkit.survival.bands import Band, BandKind
     from toolkit.survival.curve_family import Curves
     from toolkit.survival.difference import Difference, Measure
-    from toolkit.survival.intervals import ConfType
 
     Floats = NDArray[np.float64]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 
 from toolkit.errors import CallError, check_option, unknown_column, unknown_option
+from toolkit.estimation.intervals import check_interval
 from toolkit.frames import as_columns
 from toolkit.provenance import versions
 from toolkit.result import Result
@@ -21,7 +22,6 @@ from toolkit.survival.contrasts import (
     contrast_tables,
 )
 from toolkit.survival.curves import check_horizon, check_times
-from toolkit.survival.intervals import check_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

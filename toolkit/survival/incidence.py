@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError, check_option
+from toolkit.estimation.intervals import ConfType, check_interval, interval
 from toolkit.frames import as_columns
 from toolkit.survival.curve_family import TableCurves, table_curves
 from toolkit.survival.curve_result import CurveResult
 from toolkit.survival.curves import check_times, describe, last_rows, time_series
 from toolkit.survival.influence import incidence_influence
-from toolkit.survival.intervals import ConfType, check_interval, interval
 from toolkit.survival.jackknife import incidence_variance
 from toolkit.survival.restricted_mean_lost import restricted_mean_lost
 from toolkit.survival.risk_table import RiskTable, make_risk_table
@@ -227,7 +227,7 @@ def cumulative_incidence(
         variance of Aalen (1978), as in `cmprsk`; a little larger, the same in large samples.
     conf_level : float
     conf_type : {"log-log", "log", "plain"}
-        Scale of the intervals, see `toolkit.survival.intervals.interval`. R's default for
+        Scale of the intervals, see `toolkit.estimation.intervals.interval`. R's default for
         competing risks is ``log``.
 
     Returns

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from toolkit.estimation.intervals import normal_quantile
 from toolkit.survival.curves import time_series
-from toolkit.survival.intervals import normal_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

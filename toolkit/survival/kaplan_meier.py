@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from toolkit.estimation.intervals import ConfType, check_interval, interval, normal_quantile
 from toolkit.frames import as_columns
 from toolkit.survival.curve_family import TableCurves, table_curves
 from toolkit.survival.curve_result import CurveResult
 from toolkit.survival.curves import check_times, describe, last_rows, quantile_of, time_series
 from toolkit.survival.influence import survival_influence
-from toolkit.survival.intervals import ConfType, check_interval, interval, normal_quantile
 from toolkit.survival.jackknife import survival_variance
 from toolkit.survival.restricted_mean import restricted_mean
 from toolkit.survival.risk_table import RiskTable, make_risk_table
@@ -238,7 +238,7 @@ def kaplan_meier(
         `survfit(cluster=)`.
     conf_level : float
     conf_type : {"log-log", "log", "plain"}
-        Scale of the intervals, see `toolkit.survival.intervals.interval`.
+        Scale of the intervals, see `toolkit.estimation.intervals.interval`.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from toolkit.errors import InputError
+from toolkit.estimation.clusters import check_clusters, few_clusters
 from toolkit.survival.influence import BLOCK
 from toolkit.survival.segments import add_up, running_sum
 
@@ -32,27 +32,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-
-
-#: Below this many clusters the robust variance is known to be too small (Cameron, Miller 2015).
-FEW_CLUSTERS = 30
-
-
-def few_clusters(count: int, cluster: str) -> list[str]:
-    """Return what to warn of when there are few clusters; nothing when there are enough."""
-    if count >= FEW_CLUSTERS:
-        return []
-    said = f"only {count:,} clusters of {cluster}: robust standard errors are too small"
-    return [f"{said}, the more so the fewer there are"]
-
-
-def check_clusters(count: int, cluster: str) -> None:
-    """Raise when all rows are in one cluster: the sum of all influences is 0, no variance."""
-    if count < 2:
-        raise InputError(
-            f"Cluster {cluster!r} has the same value in every row that counts",
-            fix="a variance is that between clusters: name a column with many, or none",
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

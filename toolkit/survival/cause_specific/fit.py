@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from toolkit.errors import CallError, EmptyCohortError, EstimationError, check_option, masked
+from toolkit.estimation.clusters import few_clusters
+from toolkit.estimation.coefficients import narrow_errors
+from toolkit.estimation.intervals import check_interval
 from toolkit.survival.cause_specific.model import CauseSpecific
 from toolkit.survival.cause_specific.predict import coefficient_influence
 from toolkit.survival.cox.fit import fit_design
 from toolkit.survival.design import make_design
-from toolkit.survival.intervals import check_interval
-from toolkit.survival.regression import narrow_errors
-from toolkit.survival.units import few_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, unknown_option
+from toolkit.estimation.coefficients import wald_test
+from toolkit.estimation.intervals import check_interval
 from toolkit.frames import to_frame
 from toolkit.result import Result
 from toolkit.survival.cause_specific.predict import coefficient_influence, predict
@@ -16,9 +18,7 @@ from toolkit.survival.cox.curves import new_rows
 from toolkit.survival.cox.hazard import observed_until
 from toolkit.survival.curves import check_times
 from toolkit.survival.incidence_curves import incidence_table
-from toolkit.survival.intervals import check_interval
 from toolkit.survival.predicted import Predicted, describe_prediction
-from toolkit.survival.regression import wald_test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from toolkit.estimation.intervals import ConfType, interval, normal_quantile
 from toolkit.frames import require_columns, require_no_nulls, require_rows
 from toolkit.survival.cox.hazard import hazard_at, observed_until
 from toolkit.survival.cox.hazard_spread import hazard_spread
 from toolkit.survival.curves import check_times, time_series
 from toolkit.survival.design.newcomers import check_labels, strata_of
-from toolkit.survival.intervals import ConfType, interval, normal_quantile
 from toolkit.survival.predicted import Predicted, describe_prediction
 
 if TYPE_CHECKING:

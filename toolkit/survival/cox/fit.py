@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import CallError, check_option
+from toolkit.estimation.clusters import few_clusters
+from toolkit.estimation.coefficients import narrow_errors
+from toolkit.estimation.intervals import check_interval
+from toolkit.estimation.newton import inverse, maximise
 from toolkit.provenance import versions
 from toolkit.survival.cox.checks import check_information, check_separation
 from toolkit.survival.cox.exact import ExactLikelihood
@@ -17,9 +21,6 @@ from toolkit.survival.cox.model import CoxModel
 from toolkit.survival.cox.risk_sets import RiskSets, make_risk_sets
 from toolkit.survival.cox.score import robust_variance
 from toolkit.survival.design import Design, make_design
-from toolkit.survival.intervals import check_interval
-from toolkit.survival.regression import inverse, maximise, narrow_errors
-from toolkit.survival.units import few_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import check_option
+from toolkit.estimation.coefficients import wald_test
+from toolkit.estimation.intervals import ConfType, check_interval, normal_quantile
 from toolkit.frames import to_frame
 from toolkit.survival.cox.concordance import Concordance, concordance
 from toolkit.survival.cox.curves import baseline_table, new_rows, predict_survival
 from toolkit.survival.cox.residuals import RESIDUALS, Residual, refuse_exact, residuals_of
 from toolkit.survival.cox.score import score_of_cells
-from toolkit.survival.intervals import ConfType, check_interval, normal_quantile
-from toolkit.survival.regression import Regression, wald_test
+from toolkit.survival.regression import Regression
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,11 +14,11 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, NegativeTimeError, unknown_option
+from toolkit.estimation.newton import inverse
 from toolkit.result import Result
 from toolkit.survival.cox.likelihood import exposure_of
 from toolkit.survival.cox.residuals import scaled_schoenfeld, schoenfeld
 from toolkit.survival.cox.threads import weighted_square
-from toolkit.survival.regression import inverse
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, WrongTypeError, unknown_column
+from toolkit.estimation.intervals import check_interval, interval, normal_quantile
 from toolkit.frames import as_columns, require_at_least, require_columns, require_no_nulls, to_frame
 from toolkit.provenance import versions
 from toolkit.survival.bands import spread_out
@@ -20,7 +21,6 @@ from toolkit.survival.cox.residuals import refuse_exact
 from toolkit.survival.cox.standardise_curves import Level, StandardisedCurves, refuse_levels
 from toolkit.survival.curve_result import CurveResult
 from toolkit.survival.curves import check_horizon, check_times, time_series
-from toolkit.survival.intervals import check_interval, interval, normal_quantile
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from toolkit.estimation.intervals import ConfType
     from toolkit.survival.cox.model import CoxModel
-    from toolkit.survival.intervals import ConfType
     from toolkit.survival.pseudo import PseudoMethod
 
     Floats = NDArray[np.float64]

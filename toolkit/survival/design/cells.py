@@ -13,14 +13,14 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, InputError, WrongTypeError, check_option
+from toolkit.estimation.clusters import check_clusters
+from toolkit.estimation.formula import Covariates, learn, variables_of
 from toolkit.frames import as_columns, require_columns, to_lazy
 from toolkit.survival.checks import check_time_type
 from toolkit.survival.counts import WEIGHTINGS, Weighting, check_by, count_cells, list_cells
-from toolkit.survival.design.formula import Covariates, learn, variables_of
 from toolkit.survival.products import weighted_cross
 from toolkit.survival.rows import Source
 from toolkit.survival.segments import add_up
-from toolkit.survival.units import check_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -226,7 +226,7 @@ def make_design(
     Parameters
     ----------
     formula : str
-        Right-hand side; see `toolkit.survival.design.formula.learn`.
+        Right-hand side; see `toolkit.estimation.formula.learn`.
     data, time, event, entry, weights
         As in `kaplan_meier`; with `competing` an event is 0/null or a cause.
     weight_type : {"frequency", "sampling"}, optional

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.regression import inverse
+from toolkit.estimation.newton import inverse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import CollinearityError, ConvergenceError, SeparationError
+from toolkit.estimation.collinearity import check_collinearity
 from toolkit.survival.discrete.likelihood import Link, Point, State, evaluate
-from toolkit.survival.regression import check_collinearity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError
+from toolkit.estimation.intervals import ConfType, check_interval, interval, normal_quantile
 from toolkit.survival.discrete.model import MonthlyModel, as_frame, at_months, fit_model
 from toolkit.survival.discrete.predict import Course, Newcomers, course, hazard_of, incidence_of
-from toolkit.survival.intervals import ConfType, check_interval, interval, normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, check_option
+from toolkit.estimation.intervals import ConfType, check_interval, interval, normal_quantile
 from toolkit.survival.curves import time_series
 from toolkit.survival.discrete.likelihood import LINKS, Link
 from toolkit.survival.discrete.model import MonthlyModel, as_frame, at_months, fit_model
 from toolkit.survival.discrete.predict import Newcomers, course, hazard_of
-from toolkit.survival.intervals import ConfType, check_interval, interval, normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

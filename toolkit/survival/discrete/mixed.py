@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, check_option
+from toolkit.estimation.intervals import ConfType, check_interval, interval, normal_quantile
 from toolkit.survival.discrete.hazard import DiscreteHazard
 from toolkit.survival.discrete.mixed_fit import MixedFit, fit_mixed
 from toolkit.survival.discrete.model import as_frame, at_months
 from toolkit.survival.discrete.predict import Course, course, to_parameters
 from toolkit.survival.discrete.units import HETEROGENEITIES, Heterogeneity, Origin, make_units
-from toolkit.survival.intervals import ConfType, check_interval, interval, normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

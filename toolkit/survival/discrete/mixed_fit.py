@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import CallError, ConvergenceError, EstimationError
+from toolkit.estimation.newton import inverse, maximise
 from toolkit.survival.discrete.climb import check_runaway
 from toolkit.survival.discrete.fit import Fit
 from toolkit.survival.discrete.likelihood import Point, share_out
-from toolkit.survival.regression import inverse, maximise
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:

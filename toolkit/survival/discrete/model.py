@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from toolkit.estimation.intervals import ConfType, check_interval, interval
 from toolkit.provenance import versions
 from toolkit.survival.curves import check_times, time_series
 from toolkit.survival.discrete.baseline import Kind, make_baseline
@@ -22,7 +23,6 @@ from toolkit.survival.discrete.predict import (
     survival_of,
     to_parameters,
 )
-from toolkit.survival.intervals import ConfType, check_interval, interval
 from toolkit.survival.predicted import Predicted, describe_prediction
 from toolkit.survival.regression import Regression
 

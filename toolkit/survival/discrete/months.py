@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError, InputError, WrongTypeError
+from toolkit.estimation.formula import variables_of
 from toolkit.survival.design import Covariates, learn, make_design
-from toolkit.survival.design.formula import variables_of
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:

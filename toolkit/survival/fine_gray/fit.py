@@ -10,6 +10,10 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError, check_option, unknown_option
+from toolkit.estimation.clusters import few_clusters
+from toolkit.estimation.coefficients import narrow_errors
+from toolkit.estimation.intervals import check_interval
+from toolkit.estimation.newton import inverse, maximise
 from toolkit.frames import as_columns
 from toolkit.provenance import versions
 from toolkit.survival.counts import check_by
@@ -20,9 +24,6 @@ from toolkit.survival.fine_gray.jumps import CENSORINGS, CensoringType, find_jum
 from toolkit.survival.fine_gray.likelihood import TIES, Likelihood, TiesType
 from toolkit.survival.fine_gray.model import FineGrayModel
 from toolkit.survival.fine_gray.risk_sets import lay_out
-from toolkit.survival.intervals import check_interval
-from toolkit.survival.regression import inverse, maximise, narrow_errors
-from toolkit.survival.units import few_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

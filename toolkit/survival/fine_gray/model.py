@@ -9,15 +9,16 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import check_option
+from toolkit.estimation.coefficients import wald_test
+from toolkit.estimation.intervals import check_interval
 from toolkit.frames import to_frame
 from toolkit.survival.cox.curves import new_rows
 from toolkit.survival.curves import check_times
 from toolkit.survival.fine_gray.influence import martingale_residuals, score_residuals
 from toolkit.survival.fine_gray.predict import cumulative_hazard, hazard_errors
 from toolkit.survival.incidence_curves import incidence_table
-from toolkit.survival.intervals import check_interval
 from toolkit.survival.predicted import Predicted, describe_prediction
-from toolkit.survival.regression import Regression, wald_test
+from toolkit.survival.regression import Regression
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:

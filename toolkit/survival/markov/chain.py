@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError
+from toolkit.estimation.intervals import normal_quantile
 from toolkit.frames import to_frame
 from toolkit.result import Result
-from toolkit.survival.intervals import normal_quantile
 from toolkit.survival.markov.constraints import BASELINE
 from toolkit.survival.markov.parameters import MISTAKE, OPENING
 from toolkit.survival.markov.quantities import (

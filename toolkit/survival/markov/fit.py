@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import ConvergenceError, EstimationError
+from toolkit.estimation.newton import maximise
 from toolkit.survival.markov.edges import (
     describe_edge,
     drawn_back,
@@ -20,7 +21,6 @@ from toolkit.survival.markov.edges import (
 )
 from toolkit.survival.markov.likelihood import value_and_slope
 from toolkit.survival.markov.scores import scoring
-from toolkit.survival.regression import maximise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import CallError
+from toolkit.estimation.collinearity import check_collinearity
+from toolkit.estimation.intervals import check_interval
 from toolkit.provenance import versions
-from toolkit.survival.intervals import check_interval
 from toolkit.survival.markov.chain import MarkovChain, period_names
 from toolkit.survival.markov.fit import fit_chain
 from toolkit.survival.markov.influence import robust_variance
@@ -20,7 +21,6 @@ from toolkit.survival.markov.paths import make_paths
 from toolkit.survival.markov.possible import check_chains, check_moves
 from toolkit.survival.markov.records import read_records
 from toolkit.survival.markov.start import starting_point
-from toolkit.survival.regression import check_collinearity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

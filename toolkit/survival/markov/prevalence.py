@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import HorizonError
+from toolkit.estimation.intervals import normal_quantile
 from toolkit.survival.curves import check_times, time_series
-from toolkit.survival.intervals import normal_quantile
 from toolkit.survival.markov.viterbi import trace
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.intervals import normal_quantile
+from toolkit.estimation.intervals import normal_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

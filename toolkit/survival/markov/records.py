@@ -14,6 +14,7 @@ from toolkit.errors import (
     EmptyCohortError,
     MissingValueError,
 )
+from toolkit.estimation.formula import variables_of
 from toolkit.frames import (
     require_columns,
     require_no_nulls,
@@ -22,7 +23,6 @@ from toolkit.frames import (
 )
 from toolkit.survival.checks import check_time_type
 from toolkit.survival.design import learn
-from toolkit.survival.design.formula import variables_of
 from toolkit.survival.markov.door import (
     ARRIVAL,
     check_weights,
@@ -222,7 +222,7 @@ def _require_covariates(rows: pl.DataFrame, variables: tuple[str, ...], start: I
 
 
 def _none(patterns: pl.DataFrame) -> tuple[Covariates, Floats]:
-    from toolkit.survival.design.formula import Covariates as Empty
+    from toolkit.estimation.formula import Covariates as Empty
 
     empty = Empty(formula="", variables=(), terms=(), levels={}, _spec=None)
     return empty, np.zeros((patterns.height, 0))

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, check_option
+from toolkit.estimation.intervals import interval, normal_quantile
 from toolkit.survival.curve_result import CurveResult
 from toolkit.survival.curves import check_times, time_series
-from toolkit.survival.intervals import interval, normal_quantile
 from toolkit.survival.multi_state.family import ChainCurves, chain_curves, unit_weights
 from toolkit.survival.segments import add_up
 

@@ -6,9 +6,9 @@ import time as clock
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import CallError, EmptyCohortError, check_option
+from toolkit.estimation.intervals import ConfType, check_interval
 from toolkit.frames import as_columns
 from toolkit.provenance import versions
-from toolkit.survival.intervals import ConfType, check_interval
 from toolkit.survival.multi_state.check import refuse_flaws
 from toolkit.survival.multi_state.flaws import Joins, find_joins
 from toolkit.survival.multi_state.groups import Groups, check_by, make_groups
@@ -80,7 +80,7 @@ def multi_state(
         ``allow`` takes it for the end of observation and a late entry.
     conf_level : float
     conf_type : {"log-log", "log", "plain"}
-        Scale of the intervals, see `toolkit.survival.intervals.interval`. R's default is ``log``.
+        Scale of the intervals, see `toolkit.estimation.intervals.interval`. R's default is ``log``.
 
     Returns
     -------

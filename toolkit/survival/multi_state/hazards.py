@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from toolkit.estimation.intervals import ConfType, normal_quantile
 from toolkit.result import Result
 from toolkit.survival.curves import check_times, time_series
-from toolkit.survival.intervals import ConfType, normal_quantile
 from toolkit.survival.multi_state.variance import VarianceType, spread
 
 if TYPE_CHECKING:

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from toolkit.estimation.intervals import ConfType
     from toolkit.survival.cox.likelihood import Ties
-    from toolkit.survival.intervals import ConfType
     from toolkit.survival.multi_state.groups import Groups
     from toolkit.survival.multi_state.history import Moves
     from toolkit.survival.multi_state.source import Source

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import CallError, EstimationError, InputError
+from toolkit.estimation.collinearity import check_collinearity
 from toolkit.survival.parametric.baselines import Baseline, Power
 from toolkit.survival.parametric.separation import check_separation
-from toolkit.survival.regression import check_collinearity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from toolkit.errors import check_option
+from toolkit.estimation.intervals import check_interval
 from toolkit.provenance import versions
-from toolkit.survival.intervals import check_interval
 from toolkit.survival.parametric.baselines import Spline
 from toolkit.survival.parametric.checks import (
     check_arguments,

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, HorizonError
+from toolkit.estimation.intervals import ConfType, check_interval, interval, normal_quantile
 from toolkit.frames import require_columns, require_no_nulls, require_numeric, to_frame
 from toolkit.survival.curves import check_times, time_series
-from toolkit.survival.intervals import ConfType, check_interval, interval, normal_quantile
 from toolkit.survival.parametric import predict
 from toolkit.survival.parametric.likelihood import Observed, scores
 from toolkit.survival.parametric.predict import Fitted, Subjects

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError, InputError, NegativeTimeError
+from toolkit.estimation.formula import variables_of
 from toolkit.frames import (
     require_at_least,
     require_columns,
@@ -19,7 +20,6 @@ from toolkit.frames import (
 )
 from toolkit.survival.checks import check_time_type
 from toolkit.survival.design import Covariates, Design, learn, make_design
-from toolkit.survival.design.formula import variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

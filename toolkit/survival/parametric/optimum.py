@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.estimation.newton import Optimum, maximise
 from toolkit.survival.parametric.baselines import Power
 from toolkit.survival.parametric.likelihood import Likelihood
 from toolkit.survival.parametric.start import null_of, objective_of, start_of
-from toolkit.survival.regression import Optimum, maximise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

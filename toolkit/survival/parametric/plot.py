@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from toolkit.survival.intervals import interval
+from toolkit.estimation.intervals import interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

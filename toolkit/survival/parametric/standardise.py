@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, unknown_option
+from toolkit.estimation.intervals import ConfType, interval, normal_quantile
 from toolkit.survival.curves import check_times, time_series
-from toolkit.survival.intervals import ConfType, interval, normal_quantile
 from toolkit.survival.parametric import predict
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from toolkit.estimation.newton import maximise
 from toolkit.survival.parametric.baselines import Power, Spline, Steps
 from toolkit.survival.parametric.likelihood import Likelihood, Observed
-from toolkit.survival.regression import maximise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from toolkit.estimation.newton import Objective
     from toolkit.survival.parametric.baselines import Baseline
-    from toolkit.survival.regression import Objective
 
     Floats = NDArray[np.float64]
 

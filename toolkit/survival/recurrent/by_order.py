@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import EstimationError
+from toolkit.estimation.coefficients import coefficient_table
 from toolkit.result import Result
 from toolkit.survival.cox import CoxModel, cox
 from toolkit.survival.recurrent.orders import ORDER
-from toolkit.survival.regression import coefficient_table
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import EmptyCohortError, check_option
+from toolkit.estimation.intervals import check_interval
 from toolkit.frames import as_columns, require_columns, require_rows, to_frame
 from toolkit.survival.curves import describe
-from toolkit.survival.intervals import check_interval
 from toolkit.survival.joined_times import join_times
 from toolkit.survival.recurrent.histories import (
     check_columns,

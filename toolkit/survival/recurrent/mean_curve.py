@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import check_option
+from toolkit.estimation.intervals import normal_quantile
 from toolkit.result import Result
 from toolkit.survival.curves import check_times, last_rows, time_series
 from toolkit.survival.difference import make_difference
 from toolkit.survival.influence import Area
-from toolkit.survival.intervals import normal_quantile
 from toolkit.survival.recurrent.mean_contrast import curves_of
 from toolkit.survival.segments import add_up
 

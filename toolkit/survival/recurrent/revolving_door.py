@@ -16,6 +16,7 @@ from toolkit.errors import (
     ReversedSpellError,
     check_option,
 )
+from toolkit.estimation.intervals import check_interval
 from toolkit.frames import (
     as_columns,
     require_at_least,
@@ -28,7 +29,6 @@ from toolkit.frames import (
 from toolkit.provenance import versions
 from toolkit.result import Result
 from toolkit.survival.checks import check_time_type
-from toolkit.survival.intervals import check_interval
 from toolkit.survival.kaplan_meier import KaplanMeier, kaplan_meier
 from toolkit.survival.recurrent.histories import weighting_of_persons
 from toolkit.survival.recurrent.rounds import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from toolkit.survival.intervals import normal_quantile
+from toolkit.estimation.intervals import normal_quantile
 from toolkit.survival.recurrent.histories import is_sorted
 
 if TYPE_CHECKING:

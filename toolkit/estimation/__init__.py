@@ -1,0 +1,1 @@
+"""What every estimator needs: formulas, Newton's method, tables of coefficients, clusters."""
