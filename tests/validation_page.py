@@ -17,6 +17,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 SECTIONS = (
     "Curves", "Tests of equality", "Cox", "Competing risks", "Discrete time", "Parametric",
     "Multi-state", "Markov chains", "Recurrent spells", "Differences", "Sequences",
+    "Matching", "Weighting", "Balance", "Effects", "Designs", "Sensitivity",
 )  # fmt: skip
 
 

@@ -1,0 +1,5 @@
+"""What would have happened otherwise: net effects, and what may be claimed of them."""
+
+from toolkit.effects.result import EffectResult
+
+__all__ = ["EffectResult"]
