@@ -1,4 +1,4 @@
-"""The registry of methods: what each asks, assumes, needs and must report, and whether it is net."""
+"""The registry of methods: what each asks, assumes, needs and reports, and whether it is net."""
 
 from __future__ import annotations
 
