@@ -1,8 +1,193 @@
-"""The registry of methods: what each asks, assumes, needs and reports, and whether it is net."""
+"""The registry of methods: what each asks, assumes, needs and reports, and whether it is net.
+
+The registry is data (``methods.toml``). A result prints its own row (`claim`); a protocol refers to
+it; the how-to page on choosing a method lists it.
+"""
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal
 
-def claim(design: str) -> str:
-    """Return what a result of this method may claim, as a line of text."""
-    return f"Method: {design}"
+import polars as pl
+
+from toolkit.errors import check_option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Language = Literal["nl", "en"]
+LANGUAGES = ("nl", "en")
+#: What is told of each method, in two languages.
+TEXTS = ("name", "question", "assumption", "data", "diagnostics", "report", "reason")
+#: Words around a claim.
+_WORDS = {
+    "en": {
+        "method": "Method", "question": "Question", "assumption": "Assumes", "report": "Report",
+        "net": "NET", "gross": "GROSS (bruto)", "because": "no net effect:",
+    },
+    "nl": {
+        "method": "Methode", "question": "Vraag", "assumption": "Veronderstelt",
+        "report": "Vermeld", "net": "NETTO", "gross": "BRUTO",
+        "because": "geen netto-effect:",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One method of measuring what a programme does.
+
+    Attributes
+    ----------
+    key : str
+        What results carry as `meta["design"]`.
+    net : bool
+        Whether it can support a net claim, under its assumption.
+    texts : mapping
+        `name, question, assumption, data, diagnostics, report, reason`, each by language.
+    functions, planned : tuple of str
+        What implements it here, as ``room.name``; and what is still to be built.
+    source : tuple of str
+    """
+
+    key: str
+    net: bool
+    texts: Mapping[str, Mapping[str, str]]
+    functions: tuple[str, ...]
+    planned: tuple[str, ...]
+    source: tuple[str, ...]
+
+    def text(self, what: str, language: Language = "en") -> str:
+        """Return one of `TEXTS` in a language."""
+        return self.texts[what][language]
+
+
+@cache
+def registry() -> Mapping[str, Method]:
+    """Return the methods by key, in the order of the registry."""
+    text = files("toolkit.effects").joinpath("methods.toml").read_text(encoding="utf-8")
+    return {key: _method(key, row) for key, row in tomllib.loads(text).items()}
+
+
+def _method(key: str, row: Mapping[str, Any]) -> Method:
+    return Method(
+        key=key,
+        net=bool(row["net"]),
+        texts={name: row[name] for name in TEXTS},
+        functions=tuple(row.get("functions", ())),
+        planned=tuple(row.get("planned", ())),
+        source=tuple(row["source"]),
+    )
+
+
+def method(design: str) -> Method:
+    """Return a method by its key.
+
+    Raises
+    ------
+    toolkit.errors.UnknownOptionError
+        For a key that is not in the registry, with the nearest one.
+    """
+    known = registry()
+    check_option("design", design, tuple(known))
+    return known[design]
+
+
+def methods(language: Language = "en") -> pl.DataFrame:
+    """Return the registry: a row a method, from least to most that is asked of its design.
+
+    Parameters
+    ----------
+    language : {"en", "nl"}
+        Of the texts.
+
+    Returns
+    -------
+    DataFrame
+        ``method`` (key), ``name_nl, name_en, question, assumption, data, diagnostics, report``,
+        ``claim`` (net or gross), ``reason`` (why, or under which condition), ``functions``,
+        ``planned`` (lists), ``source`` (list of papers).
+
+    Raises
+    ------
+    toolkit.errors.UnknownOptionError
+        For another language.
+
+    Notes
+    -----
+    The methods and what is to be told of each follow TNO and SEO (2008), *Handboek meetmethoden
+    voor effectiviteit van activerend arbeidsmarktbeleid*; the wording is ours.
+
+    Examples
+    --------
+    >>> methods().filter(pl.col("claim") == "gross")["method"].to_list()
+    ['before_after', 'naive']
+    """
+    check_option("language", language, LANGUAGES)
+    rows = [
+        {
+            "method": one.key,
+            "name_nl": one.text("name", "nl"),
+            "name_en": one.text("name", "en"),
+            **{
+                what: one.text(what, language)
+                for what in ("question", "assumption", "data", "diagnostics", "report")
+            },
+            "claim": "net" if one.net else "gross",
+            "reason": one.text("reason", language),
+            "functions": list(one.functions),
+            "planned": list(one.planned),
+            "source": list(one.source),
+        }
+        for one in registry().values()
+    ]
+    texts = pl.List(pl.String)
+    return pl.DataFrame(
+        rows, schema_overrides={"functions": texts, "planned": texts, "source": texts}
+    )
+
+
+def claim(design: str, language: Language = "en") -> str:
+    """Return what a result of this method may claim: the lines that it prints under its numbers.
+
+    Parameters
+    ----------
+    design : str
+        Key of the method.
+    language : {"en", "nl"}
+
+    Raises
+    ------
+    toolkit.errors.UnknownOptionError
+        For a key that is not in the registry, or another language.
+
+    Examples
+    --------
+    >>> print(claim("naive").splitlines()[-1])
+    GROSS (bruto), no net effect: participants were selected: the difference is selection too \
+(creaming, or the hardest cases first).
+    """
+    check_option("language", language, LANGUAGES)
+    one, words = method(design), _WORDS[language]
+    verdict = f"{words['net']}:" if one.net else f"{words['gross']}, {words['because']}"
+    return "\n".join(
+        (
+            f"{words['method']}: {one.text('name', language)}",
+            *(
+                f"{words[what]}: {one.text(what, language)}"
+                for what in ("question", "assumption", "report")
+            ),
+            f"{verdict} {one.text('reason', language)}.",
+        )
+    )
+
+
+def find(name: str) -> Any:
+    """Return what ``room.name`` stands for in the toolkit, or None while it is not there."""
+    room, _, attribute = name.partition(".")
+    return getattr(import_module(f"toolkit.{room}"), attribute, None)
