@@ -30,6 +30,7 @@ from toolkit.trajectories.spells import (
     merge_spells,
     subtract_spells,
 )
+from toolkit.trajectories.support import SupportPanel, support_panel
 
 __all__ = [
     "CENSORED",
@@ -45,6 +46,7 @@ __all__ = [
     "Exits",
     "Sequences",
     "SpellCheck",
+    "SupportPanel",
     "Window",
     "add_months",
     "check_spells",
@@ -70,4 +72,5 @@ __all__ = [
     "states_since",
     "stock",
     "subtract_spells",
+    "support_panel",
 ]
