@@ -58,8 +58,8 @@ def first_starts(
     Returns
     -------
     starts : DataFrame
-        In the order of `spells`: `start_month` (number), `instrument`, `aim`, `offer_month`; null
-        where no programme starts while the spell runs.
+        In the order of `spells`: `start_month` (number; of the last day on benefit for a start on
+        the first day off it), `instrument`, `aim`, `offer_month`; null where none starts.
     before : (n,) array of bool
         Whether a programme ran on the spell's first day or in the `washout` months before it.
     """
@@ -74,14 +74,21 @@ def first_starts(
         )
         .collect()
     )
+    # a subsidised job starts on the first day off benefit: it is a start from benefit all the same
     inside = (pl.col("start") >= pl.col("spell_start")) & (
-        pl.col("spell_end").is_null() | (pl.col("start") < pl.col("spell_end"))
+        pl.col("spell_end").is_null() | (pl.col("start") <= pl.col("spell_end"))
     )
     first = (
         found.filter(inside)
         .sort("_row", "start", "programme")
         .unique("_row", keep="first", maintain_order=True)
-        .select("_row", "start", "offer", "instrument", "aim")
+        .select(
+            "_row",
+            pl.min_horizontal("start", pl.col("spell_end").dt.offset_by("-1d")).alias("start"),
+            "offer",
+            "instrument",
+            "aim",
+        )
     )
     recent = found.filter(
         pl.col("start") < pl.col("spell_start"),
