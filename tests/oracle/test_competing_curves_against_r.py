@@ -30,11 +30,11 @@ def test_logrank(competing_exits, reference, agree, rho):
     exits = competing_exits.with_columns(event=pl.col("cause") > 0)
     cases, source = reference("competing"), f"{R}, survdiff"
     test = survival.logrank(exits, time="time", event="event", by="s", rho=rho)
-    agree("Competing risks", f"log-rank of any cause, ρ = {rho}", test.statistic,
+    agree("Competing risks", f"log-rank of any cause [ρ = {rho}]", test.statistic,
           cases[f"logrank|{rho:g}"]["statistic"], tolerance=1e-9, source=source)  # fmt: skip
     test = survival.logrank(exits, time="time", event="event", by="s", strata="g", rho=rho)
     ours = [test.statistic, *test.observed, *test.expected]
-    agree("Competing risks", f"log-rank of any cause by strata, ρ = {rho}", ours,
+    agree("Competing risks", f"log-rank of any cause by strata [ρ = {rho}]", ours,
           cases[f"logrank_strata|{rho:g}"]["statistic"], tolerance=1e-9, source=source)  # fmt: skip
     assert test.glance()["n_event"].item() == exits["event"].sum()
 
@@ -54,7 +54,7 @@ def test_time_lost(competing_exits, reference, agree, case, horizon, options):
     theirs = reference("competing")[case]
     curves = survival.cumulative_incidence(competing_exits, time="time", event="cause", **options)
     ours = curves.rmtl(horizon)
-    agree("Competing risks", f"time lost ({case})", ours["estimate"], theirs["rmean"],
+    agree("Competing risks", f"time lost [{case}]", ours["estimate"], theirs["rmean"],
           source=f"{R}, area under the influences of survfit")  # fmt: skip
-    agree("Competing risks", f"time lost, standard error ({case})", ours["std_error"],
+    agree("Competing risks", f"time lost, standard error [{case}]", ours["std_error"],
           theirs["std_error"], source=f"{R}, area under the influences of survfit")  # fmt: skip

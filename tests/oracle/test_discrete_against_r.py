@@ -85,10 +85,10 @@ def test_every_option_beside_glm(spells, reference, agree, way):
     )  # fmt: skip
     name = f"{link}, {baseline}, {entry}, weights {weight}, {strata} baseline, cluster {cluster}"
     ours = np.concatenate([model.coefficients, [model.loglik]])
-    agree("Discrete time", f"coefficients, loglik: {name}", ours,
+    agree("Discrete time", f"coefficients, loglik [{name}]", ours,
           [*theirs["coefficients"], theirs["loglik"]], tolerance=1e-8, source=GLM)  # fmt: skip
     both = np.concatenate([model.vcov_model.ravel(), model.vcov.ravel()])
-    agree("Discrete time", f"variance, robust variance: {name}", both,
+    agree("Discrete time", f"variance, robust variance [{name}]", both,
           [*theirs["vcov"], *theirs["robust"]], tolerance=1e-9,
           source=GLM + "; sandwich by its formula")  # fmt: skip
     glance = model.glance().row(0, named=True)
@@ -106,9 +106,9 @@ def test_offset_and_effects_that_change_with_duration(spells, reference, agree, 
     )
     for name, model in (("offset", offset), ("duration", duration)):
         theirs = reference("discrete")[f"{name}/{link}"]
-        agree("Discrete time", f"{name}, {link}: coefficients", model.coefficients,
+        agree("Discrete time", f"{name}: coefficients [{link}]", model.coefficients,
               theirs["coefficients"], source=GLM)  # fmt: skip
-        agree("Discrete time", f"{name}, {link}: variances",
+        agree("Discrete time", f"{name}: variances [{link}]",
               [*model.vcov_model.ravel(), *model.vcov.ravel(), model.loglik],
               [*theirs["vcov"], *theirs["robust"], theirs["loglik"]], source=GLM)  # fmt: skip
 
@@ -126,11 +126,11 @@ def test_predicted_curves(spells, reference, agree, link, baseline):
         curve = model.predict_survival(new, [1, 5, 12]).tidy()
         hazard = model.predict_hazard(new, [1, 5, 12]).tidy()
         which = "survival_robust" if robust else "survival_se"
-        agree("Discrete time", f"predicted survival, {link}, {baseline}: {which}",
+        agree("Discrete time", f"predicted survival: {which} [{link}, {baseline}]",
               [*curve["estimate"], *curve["std_error"]],
               [*theirs["survival"], *theirs[which]], source=GLM)  # fmt: skip
         if not robust:
-            agree("Discrete time", f"predicted hazard, {link}, {baseline}",
+            agree("Discrete time", f"predicted hazard [{link}, {baseline}]",
                   [*hazard["estimate"], *hazard["std_error"]],
                   [*theirs["hazard"], *theirs["hazard_se"]], source=GLM)  # fmt: skip
 
@@ -163,14 +163,17 @@ def test_competing_exits(spells, reference, agree, baseline, entry):
     asked |= BASELINE[baseline]
     plain = discrete_competing("x + y", spells, **asked)
     robust = discrete_competing("x + y", spells, cluster="site", **asked)
-    agree("Discrete time", f"{name}: coefficients", plain.coefficients, theirs["multinom"],
-          tolerance=1e-6, source="R nnet 7.3-18, multinom")  # fmt: skip
-    agree("Discrete time", f"{name}: coefficients, loglik", [*plain.coefficients, plain.loglik],
-          [*theirs["coefficients"], theirs["loglik"]], source="R, multinom and Newton")  # fmt: skip
-    agree("Discrete time", f"{name}: variances", [*plain.vcov.ravel(), *robust.vcov.ravel()],
-          [*theirs["vcov"], *theirs["robust"]], source="R, by the formulas")  # fmt: skip
+    agree("Discrete time", f"competing: coefficients [{name}]",
+          plain.coefficients, theirs["multinom"], tolerance=1e-6,
+          source="R nnet 7.3-18, multinom")  # fmt: skip
+    agree("Discrete time", f"competing: coefficients, loglik [{name}]",
+          [*plain.coefficients, plain.loglik], [*theirs["coefficients"], theirs["loglik"]],
+          source="R, multinom and Newton")  # fmt: skip
+    agree("Discrete time", f"competing: variances [{name}]",
+          [*plain.vcov.ravel(), *robust.vcov.ravel()], [*theirs["vcov"], *theirs["robust"]],
+          source="R, by the formulas")  # fmt: skip
     found = [m.predict_incidence(new, [2, 9]).tidy() for m in (plain, robust)]
-    agree("Discrete time", f"{name}: cumulative incidence and errors",
+    agree("Discrete time", f"competing: cumulative incidence and errors [{name}]",
           [*found[0]["estimate"], *found[0]["std_error"], *found[1]["std_error"]],
           [*theirs["incidence"], *theirs["incidence_se"], *theirs["incidence_robust"]],
           source="R, numerical delta method")  # fmt: skip
@@ -184,14 +187,14 @@ def test_random_intercept(repeated, reference, agree, link):
         cuts=[2, 5], heterogeneity="normal", person="person",
     )  # fmt: skip
     why = "glmer stops at its optimiser's tolerance and takes its errors from differences"
-    agree("Discrete time", f"normal intercept, {link}: coefficients, variance",
+    agree("Discrete time", f"normal intercept: coefficients, variance [{link}]",
           [*model.coefficients, model.fit.variance],
           [*theirs["coefficients"], theirs["variance"]], tolerance=5e-5,
           source="R lme4, glmer(nAGQ = 25)", reason=why)  # fmt: skip
-    agree("Discrete time", f"normal intercept, {link}: standard errors", model.std_error,
+    agree("Discrete time", f"normal intercept: standard errors [{link}]", model.std_error,
           theirs["std_error"], tolerance=1e-3, source="R lme4, glmer(nAGQ = 25)",
           reason=why)  # fmt: skip
-    agree("Discrete time", f"normal intercept, {link}: loglik", model.loglik, theirs["loglik"],
+    agree("Discrete time", f"normal intercept: loglik [{link}]", model.loglik, theirs["loglik"],
           tolerance=1e-6, source="R, integrate() at glmer's optimum")  # fmt: skip
     assert model.loglik > theirs["loglik"] - 1e-8  # the top is at least as high
 
@@ -207,7 +210,7 @@ def test_gamma_frailty(repeated, reference, agree, way):
     )  # fmt: skip
     row = model.heterogeneity().row(0, named=True)
     numbers = [*model.coefficients, row["estimate"], model.loglik]
-    agree("Discrete time", f"gamma frailty, {way}: coefficients, variance, loglik", numbers,
+    agree("Discrete time", f"gamma frailty: coefficients, variance, loglik [{way}]", numbers,
           [*theirs["coefficients"], theirs["variance"], theirs["loglik"]], tolerance=1e-6,
           source="R, Meyer's likelihood by hand, maximised numerically")  # fmt: skip
     if way == "whole_spell":  # the optimum is at a variance of 0, and that is said
