@@ -1,0 +1,274 @@
+"""Rows by month since start, out of a panel by calendar month: looked up, never expanded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from toolkit.errors import (
+    CallError,
+    DuplicateKeyError,
+    EmptyCohortError,
+    WrongTypeError,
+)
+from toolkit.frames import require_columns, require_no_nulls, require_rows, to_lazy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
+
+#: No month of a register comes after this one.
+_NEVER = np.iinfo(np.int64).max // 2
+#: Null among values kept in one byte.
+_NULL = np.uint8(255)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """N rows of people with the month of their start, and where the panel holds their months.
+
+    Attributes
+    ----------
+    begin, end : (N,) arrays
+        The rows of the panel that are this person's; equal where it has none.
+    zero : (N,) array
+        Number of the month of the start.
+    until : (N,) array
+        Number of the first month that is not looked at any more.
+    month : (R,) array
+        Number of the month of each row of the panel, rising within a person.
+    values : mapping
+        By outcome, (R,) array: one byte with 255 for null, or a float with NaN.
+    """
+
+    begin: Ints = field(repr=False)
+    end: Ints = field(repr=False)
+    zero: Ints = field(repr=False)
+    until: Ints = field(repr=False)
+    month: NDArray[np.int32] = field(repr=False)
+    values: Mapping[str, NDArray[Any]] = field(repr=False)
+
+    def seen(self, outcome: str, rows: slice | Ints, first: int, length: int) -> Floats:
+        """Return the outcome of some rows in months first … first + length − 1, NaN = not seen."""
+        from toolkit.effects.profile_kernels import fill
+
+        value = self.values[outcome]
+        missing = _NULL if value.dtype == np.uint8 else np.float64(np.nan)
+        begin = self.begin[rows]
+        out = np.empty((len(begin), length))
+        fill(
+            begin, self.end[rows], self.month, value, missing,
+            self.zero[rows], first, self.until[rows], out,
+        )  # fmt: skip
+        return out
+
+
+def month_numbers(column: pl.Series) -> pl.Series:
+    """Return months as whole numbers: 12 × year + month − 1 of a date, a whole number as it is.
+
+    Raises
+    ------
+    toolkit.errors.WrongTypeError
+        For another type.
+    """
+    if column.dtype.is_temporal() and column.dtype not in {pl.Time, pl.Duration}:
+        day = column.dt
+        return (day.year().cast(pl.Int64) * 12 + day.month() - 1).alias(column.name)
+    if column.dtype.is_integer():
+        return column.cast(pl.Int64)
+    raise WrongTypeError(
+        f"Month {column.name!r} is {column.dtype}, not a date or a whole number",
+        fix="parse it as a date, or number the months",
+    )
+
+
+def read_rows(
+    frame: pl.DataFrame,
+    used: Bools,
+    panel: Any,
+    *,
+    person: str,
+    start: str,
+    month: str,
+    outcomes: Sequence[str],
+    until: str | None,
+    first: int,
+    last: int,
+) -> Rows:
+    """Find each row's months in the panel.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The rows.
+    used : (N,) array
+        Which of them count; the others get no months.
+    panel : frame
+        A row a person and calendar month.
+    person, start, month : str
+        `person` stands in both, `start` in the rows, `month` in the panel.
+    outcomes : sequence of str
+    until : str, optional
+        Column of the rows: month from which nothing is looked at, null = never.
+    first, last : int
+        Months since start.
+
+    Raises
+    ------
+    toolkit.errors.ToolkitError
+        For columns, types, missing values, or a person-month that stands twice.
+    """
+    require_columns(frame, person, start, *([until] if until else []), where="the rows")
+    chosen = frame.select(person, start, *([until] if until else [])).filter(pl.Series(used))
+    require_no_nulls(chosen, person)
+    _require_start(chosen, start, frame, used)
+    zero = month_numbers(chosen[start]).to_numpy()
+    limit = np.full(len(zero), _NEVER)
+    if until:
+        limit = month_numbers(chosen[until]).fill_null(_NEVER).to_numpy()
+    low, high = int(zero.min()) + first, int(zero.max()) + last
+    table = _read_panel(
+        panel, chosen, person, month, outcomes, low, high, chosen.schema[start].is_integer()
+    )
+    begin, end, table = _find(table, chosen[person], person, month)
+    size = len(used)
+    full = {"begin": np.zeros(size, np.int64), "end": np.zeros(size, np.int64)}
+    full |= {"zero": np.zeros(size, np.int64), "until": np.full(size, _NEVER)}
+    for name, found in (("begin", begin), ("end", end), ("zero", zero), ("until", limit)):
+        full[name][used] = found
+    return Rows(
+        month=table[month].to_numpy(),
+        values={name: _values(table[name]) for name in outcomes},
+        **full,
+    )
+
+
+def _require_start(chosen: pl.DataFrame, start: str, frame: pl.DataFrame, used: Bools) -> None:
+    """Raise where a row that counts has no month of start."""
+    none = int(chosen[start].null_count())
+    if none:
+        raise EmptyCohortError(
+            f"{none:,} rows that count have no {start!r}, so no month since start",
+            where=f"{int(used.sum()):,} rows that count, of {frame.height:,}",
+            fix="give controls the month in which they could have started: match_risk_sets does, "
+            "or draw one from the starts at the same elapsed duration",
+        )
+
+
+def _read_panel(
+    panel: Any,
+    chosen: pl.DataFrame,
+    person: str,
+    month: str,
+    outcomes: Sequence[str],
+    low: int,
+    high: int,
+    numbered: bool,
+) -> pl.DataFrame:
+    """Return the panel of the persons and months that matter: person, month (number), outcomes."""
+    lazy = to_lazy(panel)
+    schema = lazy.collect_schema()
+    require_columns(lazy, person, month, *outcomes, where="the panel")
+    if schema[person] != chosen.schema[person] and not (
+        schema[person].is_integer() and chosen.schema[person].is_integer()
+    ):
+        raise WrongTypeError(
+            f"{person!r} is {chosen.schema[person]} in the rows and {schema[person]} in the panel",
+            fix="cast one of them",
+        )
+    if schema[month].is_integer() != numbered:
+        raise WrongTypeError(
+            f"{month!r} of the panel is {schema[month]}, but the start is "
+            + ("a whole number" if numbered else "a date"),
+            fix="give both as dates, or both as numbers of months",
+        )
+    for name in outcomes:
+        if not (schema[name] == pl.Boolean or schema[name].is_numeric()):
+            raise WrongTypeError(
+                f"Outcome {name!r} is {schema[name]}, not true/false or a number",
+                fix=f"say what counts: (pl.col({name!r}) == '…').alias(…)",
+            )
+    keys = chosen[person].unique().cast(schema[person])
+    table = lazy.select(person, month, *outcomes).filter(pl.col(person).is_in(keys.implode()))
+    found = table.collect()
+    require_rows(found, "the panel for the persons of the rows: is it keyed by the same numbers?")
+    require_no_nulls(found, month)
+    numbers = month_numbers(found[month])
+    inside = numbers.is_between(low, high)
+    found = found.with_columns(numbers.cast(pl.Int32))
+    if not inside.all():
+        found = found.filter(inside)
+    require_rows(found, "the panel for the months since start that were asked for")
+    return found
+
+
+def _find(
+    table: pl.DataFrame, wanted: pl.Series, person: str, month: str
+) -> tuple[Ints, Ints, pl.DataFrame]:
+    """Return where each wanted person's rows begin and end, in a table sorted by person, month."""
+    cuts = _cuts(table[person])
+    heads = table[person].gather(cuts)
+    step = np.diff(table[month].to_numpy())
+    step[cuts[1:] - 1] = 1
+    if heads.n_unique() < len(heads) or (step <= 0).any():
+        table = table.sort(person, month)
+        cuts = _cuts(table[person])
+        heads = table[person].gather(cuts)
+        step = np.diff(table[month].to_numpy())
+        step[cuts[1:] - 1] = 1
+        if (step <= 0).any():
+            raise DuplicateKeyError(
+                f"{int((step <= 0).sum()):,} person-months stand twice in the panel",
+                where=f"columns {person!r} and {month!r}, {table.height:,} rows that matter",
+                fix="make the panel one row a person and month",
+            )
+    ends = np.append(cuts[1:], table.height)
+    places = pl.DataFrame({"key": heads, "begin": cuts, "end": ends})
+    found = wanted.cast(heads.dtype).alias("key").to_frame().join(
+        places, on="key", how="left", maintain_order="left"
+    )  # fmt: skip
+    begin, end = (found[name].fill_null(0).to_numpy() for name in ("begin", "end"))
+    return begin, end, table
+
+
+def _cuts(person: pl.Series) -> Ints:
+    """Return the rows at which another person begins."""
+    changed = person.ne_missing(person.shift(1)).to_numpy().copy()
+    changed[0] = True
+    return np.flatnonzero(changed)
+
+
+def _values(column: pl.Series) -> NDArray[Any]:
+    """Return an outcome as bytes (true/false) or floats, with null as 255 or NaN."""
+    if column.dtype == pl.Boolean:
+        return column.cast(pl.UInt8).fill_null(int(_NULL)).to_numpy()
+    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def read_months(months: Any) -> Ints:
+    """Return the months since start as rising whole numbers.
+
+    Raises
+    ------
+    toolkit.errors.CallError
+        When there is none, or one that is no whole number.
+    """
+    try:
+        found = [int(m) for m in months]
+        fine = bool(found) and all(m == n for m, n in zip(found, months, strict=True))
+    except (TypeError, ValueError):
+        fine = False
+    if not fine:
+        raise CallError(
+            f"months={months!r} are no whole months since start",
+            fix="for instance months=range(-24, 61)",
+        )
+    return np.unique(np.array(found, np.int64))
