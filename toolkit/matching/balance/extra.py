@@ -43,7 +43,7 @@ def score_overlap(score: pl.Series, groups: Groups, bins: int) -> pl.DataFrame:
     codes = np.minimum(((seen - low) / width).astype(np.int64), bins - 1)
     parts = []
     for place, sample in enumerate(some.samples):
-        pair = some.shares[2 * place : 2 * place + 2]
+        pair = some.shares[:, 2 * place : 2 * place + 2].T
         counts = [np.bincount(codes[share > 0], minlength=bins) for share in pair]
         shares = [np.bincount(codes, share, minlength=bins) for share in pair]
         parts.append(
@@ -83,7 +83,7 @@ def subclass_table(
             f"{count:,} subclasses are no strata to look at one by one",
             fix="by_subclass=True is for at most 50; pairs are looked at together",
         )
-    weights = groups.shares[-2:].sum(axis=0)
+    weights = groups.shares[:, -2:].sum(axis=1)
     inside = (subclass >= 0) & (weights > 0)
     cell = 2 * subclass[inside] + groups.treated[inside]
     parts = []

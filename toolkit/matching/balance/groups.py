@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import EmptyCohortError
-from toolkit.matching.sample import kish
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
-#: Names of the samples, in the order of the rows of `Groups.shares`.
+#: Names of the samples, in the order of the columns of `Groups.shares`.
 SAMPLES = ("before", "after")
 
 
@@ -27,45 +27,31 @@ class Groups:
     Attributes
     ----------
     treated : (N,) array of bool
-    shares : (2S, N) array
+    shares : (N, 2S) array
         Treated and controls before, and after where there is an after (S = 2): the weight of a
         row over the sum of its group, 0 in the rows of the other group.
     totals : (2S,) array
         The sum of weights of each group.
-    effective : (2S,) array
-        (Σw)² / Σw² of each group.
+    sizes : (2S,) array
+        The number of rows with weight.
+    spread : (2S,) array
+        1 − Σ share²: what a weighted variance is divided by.
     """
 
     treated: Bools
     shares: Floats
     totals: Floats
-    effective: Floats
+    sizes: Ints
+    spread: Floats
 
     @property
     def samples(self) -> tuple[str, ...]:
         """Names of the samples."""
-        return SAMPLES[: len(self.shares) // 2]
-
-    @property
-    def spread(self) -> Floats:
-        """1 − Σ share² of each group, (2S,): what a weighted variance is divided by."""
-        squares: Floats = np.einsum("gn,gn->g", self.shares, self.shares)
-        return 1.0 - squares
-
-    def sizes(self) -> NDArray[np.int64]:
-        """Return the number of rows with weight, (2S,)."""
-        counts: NDArray[np.int64] = (self.shares > 0).sum(axis=1, dtype=np.int64)
-        return counts
+        return SAMPLES[: self.shares.shape[1] // 2]
 
     def only(self, rows: Bools) -> Groups:
         """Return the groups of some rows; a group that is empty there has shares of 0."""
-        sums = self.shares[:, rows].sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shares = np.where(sums[:, None] > 0, self.shares[:, rows] / sums[:, None], 0.0)
-        return Groups(
-            treated=self.treated[rows], shares=shares, totals=self.totals * sums,
-            effective=np.array([kish(share) for share in shares]),
-        )  # fmt: skip
+        return _groups(self.treated[rows], self.shares[rows], self.totals)
 
 
 def make_groups(treated: Bools, before: Floats, after: Floats | None) -> Groups:
@@ -96,9 +82,15 @@ def make_groups(treated: Bools, before: Floats, after: Floats | None) -> Groups:
                     where=f"{int(who.sum()):,} {word} rows",
                     fix="look at the attrition: a caliper or an exact variable may leave nobody",
                 )
-    weights = np.stack(found)
-    totals = weights.sum(axis=1)
+    return _groups(treated, np.stack(found, axis=1), np.ones(len(found)))
+
+
+def _groups(treated: Bools, weights: Floats, scale: Floats) -> Groups:
+    """Return the groups of rows with these weights, each group's in units of its own."""
+    sums = weights.sum(axis=0)
+    shares = np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0)
     return Groups(
-        treated=treated, shares=weights / totals[:, None], totals=totals,
-        effective=np.array([kish(weight) for weight in weights]),
+        treated=treated, shares=np.ascontiguousarray(shares), totals=scale * sums,
+        sizes=(shares > 0).sum(axis=0, dtype=np.int64),
+        spread=1.0 - np.einsum("ng,ng->g", shares, shares),
     )  # fmt: skip

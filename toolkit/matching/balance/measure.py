@@ -16,7 +16,7 @@ from toolkit.matching.balance.history import history_table
 from toolkit.matching.balance.result import Balance
 from toolkit.matching.balance.rows import covariate_rows, write_rows
 from toolkit.matching.balance.statistics import Standard
-from toolkit.matching.sample import Sample, plain_sample, read_sampling
+from toolkit.matching.sample import Sample, kish, plain_sample, read_sampling
 from toolkit.matching.treatment import ESTIMANDS, Estimand
 from toolkit.provenance import versions
 
@@ -168,14 +168,16 @@ def balance(
             raise CallError("There are no subclasses", fix="leave by_subclass out")
         sds = dict(table.filter(pl.col("sample") == "before").select("covariate", "sd").rows())
         inside = subclass_table(frame, groups, sample.subclass, named, sds, missing)
-    sizes, effective = groups.sizes(), groups.effective
-    pairs = {name: slice(2 * at, 2 * at + 2) for at, name in enumerate(groups.samples)}
+    ess = _effective_sizes(sample, after)
+    sizes = {
+        name: (int(groups.sizes[2 * at]), int(groups.sizes[2 * at + 1]))
+        for at, name in enumerate(groups.samples)
+    }
     return Balance(
         table=table.with_columns(balanced=_keeps(limits)), history=past, subclasses=inside,
         score_overlap=None if scores is None else score_overlap(scores, groups, bins),
         thresholds=limits,
-        ess={name: tuple(effective[at].tolist()) for name, at in pairs.items()},
-        sizes={name: tuple(sizes[at].tolist()) for name, at in pairs.items()},
+        ess=ess, sizes=sizes,
         meta={
             "method": f"balance; differences over a standard deviation: {_IN_WORDS[standard]}"
             + ("; shares as they are" if raw else ""),
@@ -235,6 +237,15 @@ def _after(sample: Sample, balancing: str | None) -> Floats | None:
         # weights made elsewhere come on top of those the rows came with
         return read_sampling(sample.frame, balancing) * sample.sampling
     return None if plain else sample.weights.cast(pl.Float64).to_numpy()
+
+
+def _effective_sizes(sample: Sample, after: Floats | None) -> dict[str, tuple[float, float]]:
+    """Return (Σw)² / Σw² of treated and controls, in each sample."""
+    weights = {"before": sample.sampling} | ({} if after is None else {"after": after})
+    return {
+        name: (kish(weight[sample.treated]), kish(weight[~sample.treated]))
+        for name, weight in weights.items()
+    }
 
 
 def _scores(sample: Sample, score: str | None) -> pl.Series | None:

@@ -20,7 +20,13 @@ from toolkit.matching.balance.columns import (
     read_quarters,
     square,
 )
-from toolkit.matching.balance.statistics import Numbers, Table, denominator, describe, tabulate
+from toolkit.matching.balance.kernels import add_up
+from toolkit.matching.balance.statistics import (
+    Numbers,
+    denominator,
+    describe,
+    describe_shares,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,7 +123,7 @@ def rows_of(column: Compared | Levels, groups: Groups) -> list[Row]:
     values, some = column.values, groups
     if column.known is not None and not column.known.all():
         values, some = values[column.known], groups.only(column.known)
-    numbers = describe(tabulate(values, some), binary=column.binary)
+    numbers = describe(values, some, binary=column.binary)
     return [Row(column.name, column.kind, column.binary, numbers)]
 
 
@@ -127,18 +133,12 @@ def _level_rows(column: Levels, groups: Groups) -> list[Row]:
     codes, some = column.codes, groups
     if not known.all():
         codes, some = codes[known], groups.only(known)
-    count = len(column.names)
-    at = np.stack([np.bincount(codes, share, minlength=count) for share in some.shares])
+    at, _ = add_up(codes, some.shares, len(column.names))
     at = np.clip(at, 0.0, 1.0)  # sums of shares are 1 to a rounding
-    sizes, spread = some.sizes(), some.spread
-    rows = []
-    for code, name in enumerate(column.names):
-        table = Table(
-            values=np.array([0.0, 1.0]), shares=np.stack([1 - at[:, code], at[:, code]], axis=1),
-            spread=spread, sizes=sizes, totals=some.totals,
-        )  # fmt: skip
-        rows.append(Row(name, column.kind, True, describe(table, binary=True)))
-    return rows
+    return [
+        Row(name, column.kind, True, describe_shares(at[code], some))
+        for code, name in enumerate(column.names)
+    ]
 
 
 def write_rows(

@@ -1,15 +1,18 @@
 """Statistics of one covariate in two groups: moments, Kolmogorov-Smirnov, overlap.
 
-All come from one table: the distinct values in order, and the share of each group at each. Few
-values are counted, many are sorted; nothing below knows which.
+Values that are few are counted first: the passes then are over hundreds of values, not millions of
+rows, and nothing below knows which of the two it got.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from toolkit.matching.balance.kernels import add_up, moments, put_on_grid, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from toolkit.matching.balance.groups import Groups
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
 #: By whose standard deviation differences are divided.
 Standard = Literal["treated", "control", "pooled", "all", "weighted"]
@@ -26,21 +30,6 @@ _COUNTED = 4096
 #: Up to this many distinct values, shares at values overlap; above, densities do.
 FEW_VALUES = 20
 _GRID = 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A covariate's distribution: values (K,) from low to high, and shares (2S, K) of the groups.
-
-    `spread` (2S,) is 1 − Σ share² over the rows of each group, which the values do not tell;
-    `sizes` (2S,) counts rows and `totals` (2S,) sums weights.
-    """
-
-    values: Floats
-    shares: Floats
-    spread: Floats
-    sizes: NDArray[np.int64]
-    totals: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,21 +47,41 @@ class Numbers:
     n_control: int
 
 
-def tabulate(values: Floats, groups: Groups) -> Table:
-    """Return the distribution of N values (finite) over the groups."""
+def describe(values: Floats, groups: Groups, *, binary: bool = False) -> list[Numbers]:
+    """Return the numbers of each sample.
+
+    Variances are Σ p (x − m)² / (1 − Σ p²), which is n − 1 in the denominator where weights are
+    equal; of a binary covariate m (1 − m). With weights they are R's ``cov.wt``.
+
+    Parameters
+    ----------
+    values : (N,) array
+        Finite.
+    groups : Groups
+        Of the same N rows.
+    binary : bool
+        Whether the values are 0 and 1.
+    """
+    if not len(values):
+        raise ValueError("no rows")  # the callers look: a column without a value is refused
+    at, shares = _counted(values, groups)
+    return _numbers(at, shares, groups, binary=binary)
+
+
+def describe_shares(shares: Floats, groups: Groups) -> list[Numbers]:
+    """Return the numbers of each sample of something that a share (2S,) of each group has."""
+    values = np.array([0.0, 1.0])
+    return _numbers(values, np.stack([1 - shares, shares]), groups, binary=True)
+
+
+def _counted(values: Floats, groups: Groups) -> tuple[Floats, Floats]:
+    """Return distinct values and the share of each group at each; the rows where that is long."""
     whole = _whole_range(values)
     if whole is None:
-        order = np.argsort(values)
-        at, shares = values[order], groups.shares[:, order]
-    else:
-        low, width = whole
-        codes = (values - low).astype(np.int64)
-        shares = np.stack([np.bincount(codes, row, minlength=width) for row in groups.shares])
-        there = np.bincount(codes, minlength=width) > 0
-        at, shares = low + np.flatnonzero(there).astype(np.float64), shares[:, there]
-    return Table(
-        values=at, shares=shares, spread=groups.spread, sizes=groups.sizes(), totals=groups.totals
-    )
+        return values, groups.shares
+    low, width = whole
+    sums, rows = add_up((values - low).astype(np.int32), groups.shares, width)
+    return low + np.flatnonzero(rows).astype(np.float64), sums[rows > 0]
 
 
 def _whole_range(values: Floats) -> tuple[float, int] | None:
@@ -86,111 +95,96 @@ def _whole_range(values: Floats) -> tuple[float, int] | None:
     return low, int(high - low) + 1
 
 
-def describe(table: Table, *, binary: bool = False) -> list[Numbers]:
-    """Return the numbers of each sample.
-
-    Variances are Σ p (x − m)² / (1 − Σ p²), which is n − 1 in the denominator where weights are
-    equal; of a binary covariate m (1 − m). With weights they are R's `cov.wt`.
-    """
-    means = table.shares @ table.values
-    away = (table.values[None, :] - means[:, None]) ** 2
-    sums = np.einsum("gk,gk->g", table.shares, away)
+def _numbers(values: Floats, shares: Floats, groups: Groups, *, binary: bool) -> list[Numbers]:
+    means, sums = moments(values, shares)
+    spread, sizes = groups.spread, groups.sizes
     if binary:
         variances = means * (1 - means)
     else:
-        some = table.spread > 1e-14
-        variances = np.divide(sums, table.spread, out=np.zeros_like(sums), where=some)
-    ends = np.append(table.values[1:] != table.values[:-1], True)
-    width = _bandwidth(table, variances[:2])
+        some = spread > 1e-14
+        variances = np.divide(sums, spread, out=np.zeros_like(sums), where=some)
+    smaller = int(np.argmin(sizes[:2]))
+    order = np.argsort(values)
+    gaps, quarters, distinct = walk(values, order, shares, smaller)
+    width = 0.0
+    if distinct > FEW_VALUES and sizes[smaller]:
+        width = _bandwidth(variances[smaller], quarters, int(sizes[smaller]))
+    overlap = (
+        _smooth_overlap(values, shares, width) if width else _exact_overlap(values, shares, order)
+    )
     found = []
-    for sample in range(len(means) // 2):
-        one, other = 2 * sample, 2 * sample + 1
-        gap = np.cumsum(table.shares[one] - table.shares[other])
-        pair = slice(one, other + 1)
-        known = bool((table.sizes[pair] > 0).all())
+    for sample in range(len(gaps)):
+        pair = slice(2 * sample, 2 * sample + 2)
+        there = sizes[pair] > 0
+        mean, variance = (np.where(there, each[pair], np.nan) for each in (means, variances))
+        whole = bool(there.all())
         found.append(
             Numbers(
-                mean_treated=_known(means[one], table.sizes[one]),
-                mean_control=_known(means[other], table.sizes[other]),
-                var_treated=_known(variances[one], table.sizes[one]),
-                var_control=_known(variances[other], table.sizes[other]),
-                var_all=_mixed(table, means[pair], sums[pair], pair, binary=binary),
-                ks=float(np.abs(gap[ends]).max()) if known else float("nan"),
-                overlap=_overlap(table, one, width) if known else float("nan"),
-                n_treated=int(table.sizes[one]),
-                n_control=int(table.sizes[other]),
+                mean_treated=float(mean[0]), mean_control=float(mean[1]),
+                var_treated=float(variance[0]), var_control=float(variance[1]),
+                var_all=_mixed(means[pair], sums[pair], spread[pair], groups.totals[pair],
+                               binary=binary),
+                ks=float(gaps[sample]) if whole else np.nan,
+                overlap=float(overlap[sample]) if whole else np.nan,
+                n_treated=int(sizes[pair][0]), n_control=int(sizes[pair][1]),
             )
-        )
+        )  # fmt: skip
     return found
 
 
-def _known(value: float, size: int) -> float:
-    return float(value) if size else float("nan")
-
-
-def _mixed(table: Table, means: Floats, sums: Floats, pair: slice, *, binary: bool) -> float:
+def _mixed(means: Floats, sums: Floats, spread: Floats, totals: Floats, *, binary: bool) -> float:
     """Return the variance of both groups together, each row with its weight.
 
     With a = W₁ / (W₁ + W₀), rows have shares a p₁ and (1 − a) p₀; Σ of their squares follows from
     those of the groups.
     """
-    totals = table.totals[pair]
     if not totals.sum() > 0:
         return float("nan")
     part = totals / totals.sum()
     mean = float(part @ means)
     if binary:
         return mean * (1 - mean)
-    spread = 1.0 - float(part**2 @ (1.0 - table.spread[pair]))
+    left = 1.0 - float(part**2 @ (1.0 - spread))
     within = float(part @ (sums + (means - mean) ** 2))
-    return within / spread if spread > 1e-14 else 0.0
+    return within / left if left > 1e-14 else 0.0
 
 
-def _overlap(table: Table, one: int, width: float) -> float:
-    """Return ∫ min(f₁, f₀): 1 where the groups are alike, 0 where they never meet.
+def _exact_overlap(values: Floats, shares: Floats, order: Ints) -> Floats:
+    """Return Σ min(p₁, p₀) over the distinct values."""
+    at = values[order]
+    starts = np.flatnonzero(np.append(True, at[1:] != at[:-1]))
+    mass = np.add.reduceat(shares[order], starts, axis=0)
+    both: Floats = np.minimum(np.minimum(mass[:, 0::2], mass[:, 1::2]).sum(axis=0), 1.0)
+    return both
 
-    Over the values where there are few; else of two Gaussian kernel densities with one bandwidth,
-    Scott's normal reference rule for the smaller group before matching. Values are put on a grid
-    first (linear binning; Silverman 1982), so that it costs one pass.
+
+def _smooth_overlap(values: Floats, shares: Floats, width: float) -> Floats:
+    """Return ∫ min(f₁, f₀) of Gaussian kernel densities with one bandwidth.
+
+    The values are put on a grid first (linear binning) and smoothed there by a Fourier transform
+    (Silverman 1982): one pass, however many rows. The grid is as long again, so that nothing
+    comes round to the other end.
     """
-    if not width > 0:
-        ends = np.append(np.flatnonzero(table.values[1:] != table.values[:-1]), -1)
-        sums = np.cumsum(table.shares[one : one + 2], axis=1)[:, ends]
-        shares = np.diff(sums, axis=1, prepend=0.0)
-        return float(min(np.minimum(shares[0], shares[1]).sum(), 1.0))
-    low, high = table.values[0] - 3 * width, table.values[-1] + 3 * width
+    low, high = float(values.min()) - 3 * width, float(values.max()) + 3 * width
     step = (high - low) / (_GRID - 1)
-    place = (table.values - low) / step
-    left = np.minimum(place.astype(np.int64), _GRID - 2)
-    right_part = place - left
-    frequency = np.fft.rfftfreq(2 * _GRID)
-    # the Fourier transform of the normal density with this bandwidth, in steps of the grid
+    mass = put_on_grid(values, shares, low, step, _GRID)
+    frequency = np.fft.rfftfreq(2 * _GRID)[:, None]
+    # the transform of the normal density, its standard deviation counted in steps of the grid
     kernel = np.exp(-2 * (np.pi * frequency * width / step) ** 2)
-    densities = []
-    for share in table.shares[one : one + 2]:
-        mass = np.bincount(left, share * (1 - right_part), minlength=_GRID)
-        mass += np.bincount(left + 1, share * right_part, minlength=_GRID)
-        smooth = np.fft.irfft(np.fft.rfft(mass, 2 * _GRID) * kernel, 2 * _GRID)[:_GRID]
-        densities.append(np.maximum(smooth, 0.0))
-    return float(min(np.minimum(*densities).sum(), 1.0))
+    dense = np.fft.irfft(np.fft.rfft(mass, 2 * _GRID, axis=0) * kernel, 2 * _GRID, axis=0)[:_GRID]
+    dense = np.maximum(dense, 0.0)
+    both: Floats = np.minimum(np.minimum(dense[:, 0::2], dense[:, 1::2]).sum(axis=0), 1.0)
+    return both
 
 
-def _bandwidth(table: Table, variances: Floats) -> float:
-    """Return 1.06 min(sd, IQR / 1.34) n^(−1/5) of the smaller group; 0 for few distinct values.
+def _bandwidth(variance: float, quarters: Floats, n: int) -> float:
+    """Return 1.06 min(sd, IQR / 1.34) n^(−1/5); the sd alone where half has one value.
 
-    Scott (1992), p. 153; the sd alone where half of the group has one value.
+    Scott (1992), Multivariate Density Estimation, p. 153: the normal reference rule.
     """
-    changes = np.flatnonzero(table.values[1:] != table.values[:-1])
-    if len(changes) < FEW_VALUES or not (table.sizes[:2] > 0).all():
-        return 0.0
-    group = int(np.argmin(table.sizes[:2]))
-    sums = np.cumsum(table.shares[group])
-    quarters = table.values[np.minimum(np.searchsorted(sums, [0.25, 0.75]), len(table.values) - 1)]
     robust = float(quarters[1] - quarters[0]) / 1.34
-    sd = float(np.sqrt(variances[group]))
-    scale = min(sd, robust) if robust > 0 else sd
-    size: float = float(table.sizes[group])
-    return float(1.06 * scale * size**-0.2)
+    sd = float(np.sqrt(variance))
+    return 1.06 * (min(sd, robust) if robust > 0 else sd) * math.exp(-math.log(n) / 5)
 
 
 def denominator(numbers: list[Numbers], standard: Standard) -> tuple[float, bool]:
@@ -209,8 +203,8 @@ def denominator(numbers: list[Numbers], standard: Standard) -> tuple[float, bool
         "weighted": last.var_all,
     }[standard]
     # a constant has a rounding error for its variance
-    size = max(abs(first.mean_treated), abs(first.mean_control), 1e-300)
-    if variance > (1e-12 * size) ** 2:
+    size = np.nanmax([abs(first.mean_treated), abs(first.mean_control), 1e-150])
+    least = (1e-12 * float(size)) ** 2
+    if variance > least:
         return float(np.sqrt(variance)), True
-    whole = first.var_all if first.var_all > (1e-12 * size) ** 2 else 0.0
-    return float(np.sqrt(whole)), False
+    return float(np.sqrt(first.var_all)) if first.var_all > least else 0.0, False
