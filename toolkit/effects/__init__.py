@@ -2,6 +2,14 @@
 
 from toolkit.effects.contrast import contrast
 from toolkit.effects.contrast_result import Contrast
+from toolkit.effects.designs import (
+    Experiment,
+    Power,
+    Randomisation,
+    experiment,
+    minimum_detectable_effect,
+    randomise,
+)
 from toolkit.effects.registry import claim, methods
 from toolkit.effects.result import EffectResult
 from toolkit.effects.sensitivity import RosenbaumBounds, amplify, rosenbaum_bounds
@@ -9,10 +17,16 @@ from toolkit.effects.sensitivity import RosenbaumBounds, amplify, rosenbaum_boun
 __all__ = [
     "Contrast",
     "EffectResult",
+    "Experiment",
+    "Power",
+    "Randomisation",
     "RosenbaumBounds",
     "amplify",
     "claim",
     "contrast",
+    "experiment",
     "methods",
+    "minimum_detectable_effect",
+    "randomise",
     "rosenbaum_bounds",
 ]

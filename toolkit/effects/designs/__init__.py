@@ -1,0 +1,15 @@
+"""Designs that do without a model of who takes part: chance, policy, borders in time and age."""
+
+from toolkit.effects.designs.experiment import experiment
+from toolkit.effects.designs.experiment_result import Experiment
+from toolkit.effects.designs.power import Power, minimum_detectable_effect
+from toolkit.effects.designs.randomise import Randomisation, randomise
+
+__all__ = [
+    "Experiment",
+    "Power",
+    "Randomisation",
+    "experiment",
+    "minimum_detectable_effect",
+    "randomise",
+]
