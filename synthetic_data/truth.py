@@ -45,7 +45,7 @@ MONTHS = range(-24, 61)
 OUTCOMES = (("in_work", layout.WORKED), ("on_benefit", layout.ASSISTED))
 GROUPS = (
     "all", "instrument", "aim", "months_on_benefit", "sex", "age", "education", "position",
-    "latent_type", "target_group", "year",
+    "latent_type", "target_group", "year", "instrument_year",
 )  # fmt: skip
 
 
@@ -75,6 +75,7 @@ def _levels(participants: pl.DataFrame) -> dict[str, pl.Series]:
         latent_type=pl.col("latent_type").cast(pl.String),
         target_group=pl.col("target_group").cast(pl.String),
         year=pl.col("start").dt.year().cast(pl.String),
+        instrument_year=pl.format("{} {}", "instrument", pl.col("start").dt.year()),
     )
     return {name: text[name] for name in GROUPS}
 
