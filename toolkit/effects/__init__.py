@@ -10,6 +10,8 @@ from toolkit.effects.designs import (
     minimum_detectable_effect,
     randomise,
 )
+from toolkit.effects.gross_net import GrossNet
+from toolkit.effects.profile import Profile, profile
 from toolkit.effects.registry import claim, methods
 from toolkit.effects.result import EffectResult
 from toolkit.effects.sensitivity import RosenbaumBounds, amplify, rosenbaum_bounds
@@ -18,7 +20,9 @@ __all__ = [
     "Contrast",
     "EffectResult",
     "Experiment",
+    "GrossNet",
     "Power",
+    "Profile",
     "Randomisation",
     "RosenbaumBounds",
     "amplify",
@@ -27,6 +31,7 @@ __all__ = [
     "experiment",
     "methods",
     "minimum_detectable_effect",
+    "profile",
     "randomise",
     "rosenbaum_bounds",
 ]

@@ -96,3 +96,28 @@ def gather(moved: Any, group: Any, weight: Any, cluster: Any, out: Any) -> None:
             g, c = group[i], cluster[i]
             for k in range(length):
                 out[g, c, k] += w * moved[i, k]
+
+
+@nb.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def add_square(x: Any, square: Any) -> None:
+    """Add Σ x x' over the rows of x, (C, K), to the lower triangle of `square`.
+
+    Four rows at a time. Not left to BLAS, whose threads wait for each other on a busy machine.
+    """
+    rows, length = x.shape
+    i = 0
+    while i + 4 <= rows:
+        for j in range(length):
+            a, b, c, d = x[i, j], x[i + 1, j], x[i + 2, j], x[i + 3, j]
+            if a != 0 or b != 0 or c != 0 or d != 0:
+                for k in range(j + 1):
+                    square[j, k] += (
+                        a * x[i, k] + b * x[i + 1, k] + c * x[i + 2, k] + d * x[i + 3, k]
+                    )
+        i += 4
+    while i < rows:
+        for j in range(length):
+            a = x[i, j]
+            for k in range(j + 1):
+                square[j, k] += a * x[i, k]
+        i += 1

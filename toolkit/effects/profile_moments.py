@@ -91,7 +91,7 @@ def moments(
     Σ_j ∂w_j/∂θ · ±o_j (y_j − μ_g) / Σ w o times the influence of i on θ (Newey and McFadden 1994,
     section 6). The variance is the sum over clusters of squared sums of influences.
     """
-    from toolkit.effects.profile_kernels import add_up, deviate, gather
+    from toolkit.effects.profile_kernels import add_square, add_up, deviate, gather
 
     group = treated.astype(np.int64)
     total, size = np.zeros((2, length)), np.zeros((2, length))
@@ -124,9 +124,9 @@ def moments(
             learned = np.zeros((sums.shape[1], nuisance.influence.shape[1]))
             np.add.at(learned, codes, nuisance.influence[block])
             sums += learned @ slope
-        difference = sums[1] - sums[0]
-        vcov += difference.T @ difference
+        add_square(sums[1] - sums[0], vcov)
         variance += np.einsum("gck,gck->gk", sums, sums)
+    vcov += np.tril(vcov, -1).T
     alone = (count < 2).any(axis=0)
     vcov[alone], vcov[:, alone] = np.nan, np.nan
     variance[count < 2] = np.nan

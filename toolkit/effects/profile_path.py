@@ -195,6 +195,8 @@ def joint_test(path: Path, *, seed: int) -> dict[str, Any]:
         "mean_std_error": float(np.sqrt(max(path.vcov.mean(), 0.0))),
         "statistic": None, "df": 0, "p_value": None, "sup_statistic": None, "sup_p_value": None,
     }  # fmt: skip
+    if (path.estimate[~some] != 0).any():  # a difference without any doubt
+        return found | {"p_value": 0.0, "sup_p_value": 0.0}
     if not some.any():
         return found
     scale = error[some]

@@ -79,13 +79,18 @@ def month_numbers(column: pl.Series) -> pl.Series:
     toolkit.errors.WrongTypeError
         For another type.
     """
-    if column.dtype.is_temporal() and column.dtype not in {pl.Time, pl.Duration}:
-        day = column.dt
-        return (day.year().cast(pl.Int64) * 12 + day.month() - 1).alias(column.name)
-    if column.dtype.is_integer():
-        return column.cast(pl.Int64)
+    return column.to_frame().select(_numbered(column.name, column.dtype, pl.Int64)).to_series()
+
+
+def _numbered(name: str, dtype: pl.DataType, to: type[pl.DataType]) -> pl.Expr:
+    """Return the expression that numbers the months of a column."""
+    if isinstance(dtype, (pl.Date, pl.Datetime)):
+        day = pl.col(name).dt
+        return (day.year().cast(to) * 12 + day.month().cast(to) - 1).alias(name)
+    if dtype.is_integer():
+        return pl.col(name).cast(to)
     raise WrongTypeError(
-        f"Month {column.name!r} is {column.dtype}, not a date or a whole number",
+        f"Month {name!r} is {dtype}, not a date or a whole number",
         fix="parse it as a date, or number the months",
     )
 
@@ -146,7 +151,7 @@ def read_rows(
         full[name][used] = found
     return Rows(
         month=table[month].to_numpy(),
-        values={name: _values(table[name]) for name in outcomes},
+        values={name: table[name].to_numpy() for name in outcomes},
         **full,
     )
 
@@ -196,18 +201,32 @@ def _read_panel(
                 f"Outcome {name!r} is {schema[name]}, not true/false or a number",
                 fix=f"say what counts: (pl.col({name!r}) == '…').alias(…)",
             )
-    keys = chosen[person].unique().cast(schema[person])
-    table = lazy.select(person, month, *outcomes).filter(pl.col(person).is_in(keys.implode()))
-    found = table.collect()
-    require_rows(found, "the panel for the persons of the rows: is it keyed by the same numbers?")
+    keys = chosen[person].unique().cast(schema[person]).implode()
+    found = (
+        lazy.select(
+            person,
+            _numbered(month, schema[month], pl.Int32),
+            *(_bytes(name) if schema[name] == pl.Boolean else _floats(name) for name in outcomes),
+        )
+        .filter(
+            pl.col(person).is_in(keys),
+            pl.col(month).is_between(low, high) | pl.col(month).is_null(),
+        )
+        .collect()
+    )
+    require_rows(found, "the panel for these persons and months since start")
     require_no_nulls(found, month)
-    numbers = month_numbers(found[month])
-    inside = numbers.is_between(low, high)
-    found = found.with_columns(numbers.cast(pl.Int32))
-    if not inside.all():
-        found = found.filter(inside)
-    require_rows(found, "the panel for the months since start that were asked for")
-    return found
+    return found.rechunk()
+
+
+def _bytes(name: str) -> pl.Expr:
+    """Return true/false in a byte, null as 255."""
+    return pl.col(name).cast(pl.UInt8).fill_null(int(_NULL))
+
+
+def _floats(name: str) -> pl.Expr:
+    """Return a number as a float, null as NaN."""
+    return pl.col(name).cast(pl.Float64).fill_null(float("nan"))
 
 
 def _find(
@@ -216,17 +235,14 @@ def _find(
     """Return where each wanted person's rows begin and end, in a table sorted by person, month."""
     cuts = _cuts(table[person])
     heads = table[person].gather(cuts)
-    step = np.diff(table[month].to_numpy())
-    step[cuts[1:] - 1] = 1
-    if heads.n_unique() < len(heads) or (step <= 0).any():
+    if heads.n_unique() < len(heads) or _not_rising(table[month], cuts):
         table = table.sort(person, month)
         cuts = _cuts(table[person])
         heads = table[person].gather(cuts)
-        step = np.diff(table[month].to_numpy())
-        step[cuts[1:] - 1] = 1
-        if (step <= 0).any():
+        twice = _not_rising(table[month], cuts)
+        if twice:
             raise DuplicateKeyError(
-                f"{int((step <= 0).sum()):,} person-months stand twice in the panel",
+                f"{twice:,} person-months stand twice in the panel",
                 where=f"columns {person!r} and {month!r}, {table.height:,} rows that matter",
                 fix="make the panel one row a person and month",
             )
@@ -246,11 +262,12 @@ def _cuts(person: pl.Series) -> Ints:
     return np.flatnonzero(changed)
 
 
-def _values(column: pl.Series) -> NDArray[Any]:
-    """Return an outcome as bytes (true/false) or floats, with null as 255 or NaN."""
-    if column.dtype == pl.Boolean:
-        return column.cast(pl.UInt8).fill_null(int(_NULL)).to_numpy()
-    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+def _not_rising(month: pl.Series, cuts: Ints) -> int:
+    """Return how many months do not come after the one before them of the same person."""
+    number = month.to_numpy()
+    late = number[1:] <= number[:-1]
+    late[cuts[1:] - 1] = False
+    return int(late.sum())
 
 
 def read_months(months: Any) -> Ints:
