@@ -1,0 +1,340 @@
+"""Matching: for each of one group, those of the other who are like them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+
+from toolkit.errors import CallError, DuplicateKeyError, EmptyCohortError, check_option
+from toolkit.frames import as_columns, require_columns, require_no_nulls, to_frame
+from toolkit.matching.coarsened import coarsened_cells
+from toolkit.matching.distances import DISTANCES, LINKS, Distance, Link, read_place
+from toolkit.matching.match_calipers import read_calipers
+from toolkit.matching.match_cells import MISSING, cell_codes, column_codes
+from toolkit.matching.match_groups import match_cells, match_subclasses
+from toolkit.matching.match_pairs import match_full, match_nearest, match_optimal, step
+from toolkit.matching.match_request import Request
+from toolkit.matching.match_result import Matched
+from toolkit.matching.nearest import ORDERS
+from toolkit.matching.sample import attrition_of, first_step, read_sampling
+from toolkit.matching.treatment import ESTIMANDS, read_treatment
+from toolkit.provenance import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from toolkit.matching.match_pairs import Grouped
+
+    Ints = NDArray[np.int64]
+
+Method = Literal["nearest", "optimal", "full", "coarsened", "exact", "subclass"]
+Order = Literal["largest", "smallest", "data", "random", "closest"]
+#: What does it, and which of the options that not all methods have it takes.
+METHODS: dict[str, tuple[Any, frozenset[str]]] = {
+    "nearest": (match_nearest, frozenset({
+        "exact", "antiexact", "caliper", "ratio", "min_ratio", "max_ratio", "replace", "order",
+        "distance", "link", "seed", "ties",
+    })),
+    "optimal": (match_optimal, frozenset({
+        "exact", "antiexact", "caliper", "ratio", "distance", "link", "ties",
+    })),
+    "full": (match_full, frozenset({
+        "exact", "antiexact", "caliper", "distance", "link", "ties", "ATE",
+    })),
+    "coarsened": (match_cells, frozenset({"exact", "cutpoints", "grouping", "ATE"})),
+    "exact": (match_cells, frozenset({"exact", "ATE"})),
+    "subclass": (match_subclasses, frozenset({"link", "subclasses", "min_subclass", "ATE"})),
+}  # fmt: skip
+_DEFAULTS: dict[str, Any] = {
+    "exact": (), "antiexact": (), "caliper": None, "ratio": 1, "min_ratio": None,
+    "max_ratio": None, "replace": False, "order": None, "distance": "mahalanobis",
+    "link": "score", "seed": None, "ties": "data", "cutpoints": "sturges", "grouping": None,
+    "subclasses": 6, "min_subclass": 1,
+}  # fmt: skip
+
+
+def match(
+    data: Any,
+    *,
+    treatment: str,
+    on: Any = None,
+    method: Method = "nearest",
+    exact: str | Sequence[str] = (),
+    antiexact: str | Sequence[str] = (),
+    caliper: float | Mapping[str, float] | None = None,
+    caliper_unit: Literal["sd", "raw"] | Mapping[str, str] = "sd",
+    ratio: float = 1,
+    min_ratio: int | None = None,
+    max_ratio: int | None = None,
+    replace: bool = False,
+    order: Order | None = None,
+    estimand: Literal["ATT", "ATC", "ATE"] = "ATT",
+    distance: Distance = "mahalanobis",
+    link: Link = "score",
+    ties: str = "data",
+    seed: int | None = None,
+    cutpoints: Any = "sturges",
+    grouping: Mapping[str, Sequence[Sequence[Any]]] | None = None,
+    subclasses: int | Sequence[float] = 6,
+    min_subclass: int = 1,
+    missing: Literal["refuse", "category"] = "refuse",
+    covariates: Sequence[str] = (),
+    weights: str | None = None,
+    cluster: str | None = None,
+) -> Matched:
+    """Match treated rows to controls who are like them.
+
+    The conventions are MatchIt's (Ho, Imai, King and Stuart 2011), and with the same options the
+    pairs are.
+
+    Parameters
+    ----------
+    data : frame
+        A row a person. Also lazy, pandas, or anything narwhals reads.
+    treatment : str
+        Column of true/false or 1/0.
+    on : str, Series, array, sequence of str, or what `propensity` returns
+        A score (a column, a series, a fit), or covariates: names, or a formula (``"age + wage"``).
+    method : {"nearest", "optimal", "full", "coarsened", "exact", "subclass"}
+        ``nearest``: one after the other the nearest that is free. ``optimal``: pairs whose
+        distances sum to the least. ``full``: everybody, in sets of one treated with controls or
+        one control with treated, whose distances sum to the least (exactly: it is the cheapest
+        cover by pairs). ``coarsened``: cells of binned covariates. ``exact``: cells of the
+        covariates as they are. ``subclass``: cut by quantiles of the score.
+    exact, antiexact : str or sequence of str
+        Columns that must agree, or must differ, within a pair. (``antiexact="person"`` keeps
+        someone who stands in several rows from being their own control.)
+    caliper : float or dict, optional
+        Widest distance within a pair; a dict limits the columns it names, among which a score.
+    caliper_unit : {"sd", "raw"} or dict
+        Standard deviations over all rows, or units of the variable; a dict says it by variable.
+        A distance of covariates is in standard deviations already.
+    ratio : number
+        Partners a row; all get their first before any gets a second.
+    min_ratio, max_ratio : int, optional
+        Variable ratio: between these, `ratio` on average (Ming and Rosenbaum 2000).
+    replace : bool
+        Whether a partner may be used more than once.
+    order : {"largest", "smallest", "data", "random", "closest"}, optional
+        Whose turn it is first. By default the largest score (ATC: the smallest), with covariates
+        as the rows stand.
+    estimand : {"ATT", "ATC", "ATE"}
+        Partners are sought for the treated (ATT) or for the controls (ATC).
+    distance : {"mahalanobis", "robust_mahalanobis", "euclidean"}
+        Of covariates: by the covariance within the groups, by that of their ranks, or after
+        dividing by the standard deviation within the groups.
+    link : {"score", "logit"}
+        Whether distances and calipers are of the score or of its logit.
+    ties : str
+        ``"data"``: of equally near ones the rows' order decides, as in MatchIt. Else a column of
+        distinct values whose order decides: the result does not depend on the rows' order then
+        (but for ``order="data"``).
+    seed : int, optional
+        For ``order="random"``.
+    cutpoints, grouping : optional
+        Of ``coarsened``; see `coarsened_cells`.
+    subclasses, min_subclass : optional
+        Of ``subclass``: how many (or at which shares to cut), and how many of each group at least
+        in each.
+    missing : {"refuse", "category"}
+        Missing values in columns that make cells (`exact`, `antiexact`, and `on` of ``coarsened``
+        and ``exact``): refused, or a value of their own. A distance to a missing value does not
+        exist: there they are always refused.
+    covariates : sequence of str
+        What `balance` looks at, beside the columns matched on.
+    weights : str, optional
+        Sampling weights. Partners take over the weight of whom they stand for.
+    cluster : str, optional
+        Column of rows that belong together, for standard errors.
+
+    Returns
+    -------
+    Matched
+        `.pairs`, `.weights`, `.subclass`, `.data`, `.attrition`, `.summary()`.
+
+    Raises
+    ------
+    toolkit.errors.ToolkitError
+        For columns, values or options that cannot be used, an option that the method does not
+        have, and when nobody is matched.
+
+    References
+    ----------
+    Stuart (2010), Statistical Science 25, 1-21. Rosenbaum and Rubin (1985), The American
+    Statistician 39, 33-38.
+
+    Examples
+    --------
+    >>> people = pl.DataFrame(
+    ...     {
+    ...         "programme": [1, 1, 0, 0, 0],
+    ...         "score": [0.6, 0.4, 0.58, 0.1, 0.41],
+    ...     }
+    ... )
+    >>> matched = match(people, treatment="programme", on="score", caliper=0.05, caliper_unit="raw")
+    >>> matched.pairs["control_row"].to_list()
+    [2, 4]
+    """
+    begin = time.perf_counter()
+    frame = to_frame(data)
+    options = {
+        "exact": exact, "antiexact": antiexact, "caliper": caliper, "ratio": ratio,
+        "min_ratio": min_ratio, "max_ratio": max_ratio, "replace": replace, "order": order,
+        "distance": distance, "link": link, "seed": seed, "ties": ties, "cutpoints": cutpoints,
+        "grouping": grouping, "subclasses": subclasses, "min_subclass": min_subclass,
+    }  # fmt: skip
+    _check_options(method, estimand, options, missing)
+    treated = read_treatment(frame, treatment)
+    sampling = read_sampling(frame, weights)
+    require_columns(frame, *as_columns(covariates), *([cluster] if cluster else []))
+    place, names, words = None, as_columns(exact), ""
+    if method in {"coarsened", "exact"}:
+        names = _names(frame, on, names, method)
+        rule = cutpoints if method == "coarsened" else "exact"
+        rules = {
+            name: "exact" if name in as_columns(exact)
+            else rule.get(name, "sturges") if isinstance(rule, Mapping) else rule
+            for name in names
+        }  # fmt: skip
+        if isinstance(rule, Mapping):
+            require_columns(frame, *rule)
+        cell, how = coarsened_cells(
+            frame, names, cutpoints=rules, grouping=grouping, missing=missing
+        )
+        words = ", ".join(f"{name} ({said})" for name, said in how.items())
+    else:
+        cell = cell_codes(frame, names, missing=missing)
+        if on is None:
+            raise CallError("on= says what to match on", fix="a score, or covariates")
+        place = read_place(frame, on, treated, distance=distance, link=link, sampling=sampling)
+        words = place.said
+        if method == "subclass" and not place.is_score:
+            raise CallError("Subclasses are cut by a score", fix="on= a score")
+    request = Request(
+        frame=frame, treated=treated, sampling=sampling, estimand=estimand, cell=cell,
+        other=_codes(frame, as_columns(antiexact), missing), rank=_rank(frame, ties), place=place,
+        calipers=read_calipers(frame, caliper, caliper_unit, place, on, sampling),
+        options=options | {"method": method},
+    )  # fmt: skip
+    made = METHODS[method][0](request)
+    used = tuple(dict.fromkeys([
+        *(place.covariates if place else ()), *names, *request.calipers.names, *covariates,
+    ]))  # fmt: skip
+    return _result(request, made, words, used, treatment, cluster, begin)
+
+
+def _result(
+    request: Request, made: Grouped, words: str, covariates: tuple[str, ...], treatment: str,
+    cluster: str | None, begin: float,
+) -> Matched:  # fmt: skip
+    treated, estimand = request.treated, request.estimand
+    used = made.weights > 0
+    steps = [first_step(treated)]
+    alone = request.alone()
+    grouping = request.options["method"] in {"coarsened", "exact"}
+    if alone.any() and not grouping:
+        steps.append(step("in a cell with both groups", treated, ~alone))
+    steps += [*made.steps, step("matched", treated, used)]
+    if not used.any():
+        raise EmptyCohortError(
+            "Nobody is matched",
+            where=f"{int(treated.sum()):,} treated and {int((~treated).sum()):,} controls; "
+            f"{int(alone.sum()):,} rows in cells without the other group",
+            fix="fewer or coarser exact columns, a wider caliper",
+        )
+    said = [f"distance: {words}" if request.place else f"cells of {words}"]
+    if request.calipers.any:
+        said.append(f"caliper: {request.calipers.words}")
+    for name in ("exact", "antiexact"):
+        columns = as_columns(request.options[name])
+        if columns and not grouping:
+            said.append(f"{name} on {', '.join(columns)}")
+    return Matched(
+        meta={
+            "method": made.method, "estimand": ESTIMANDS[estimand], "design": "matching",
+            "definition": "; ".join(said), "n": len(treated), "dropped": _dropped(steps),
+            "warnings": made.warnings, "seed": request.options["seed"], "versions": versions(),
+            "wall_time": time.perf_counter() - begin, **made.extra,
+        },
+        frame=request.frame, treatment=treatment, treated=treated,
+        weights=pl.Series("weight", made.weights), sampling=request.sampling, estimand=estimand,
+        covariates=covariates, subclass=made.subclass, cluster=cluster,
+        score=request.place.score if request.place else None, attrition=attrition_of(steps),
+        pairs=made.pairs, distance=words, caliper=request.calipers.said,
+    )  # fmt: skip
+
+
+def _dropped(steps: list[dict[str, Any]]) -> dict[str, int]:
+    """Return who fell out, by group and step; who is there but not needed is said apart."""
+    dropped = {}
+    for before, after in pairwise(steps):
+        for key, group in (("n_treated", "treated"), ("n_control", "controls")):
+            count = before[key] - after[key]
+            if count:
+                dropped[f"{group} not {after['step']}"] = count
+    return dropped
+
+
+def _check_options(method: str, estimand: str, options: dict[str, Any], missing: str) -> None:
+    check_option("method", method, tuple(METHODS))
+    check_option("estimand", estimand, ("ATT", "ATC", "ATE"))
+    check_option("missing", missing, MISSING)
+    check_option("distance", options["distance"], DISTANCES)
+    check_option("link", options["link"], LINKS)
+    if options["order"] is not None:
+        check_option("order", options["order"], ORDERS)
+    takes = METHODS[method][1]
+    for name, value in options.items():
+        default = _DEFAULTS[name]
+        given = value is not default and not (
+            np.isscalar(value) and np.isscalar(default) and value == default
+        )
+        if given and name not in takes and not (isinstance(value, (tuple, list)) and not value):
+            raise CallError(
+                f"method={method!r} does not know {name}=",
+                fix=f"leave it out; it takes {', '.join(sorted(takes - {'ATE'}))}",
+            )
+    if estimand == "ATE" and "ATE" not in takes:
+        raise CallError(
+            f"method={method!r} finds partners for one group: no effect on all comes of it",
+            fix="estimand='ATT' or 'ATC', or method='full', 'subclass' or 'coarsened'",
+        )
+    if options["replace"] and options["order"] == "closest":
+        raise CallError("With replacement nobody waits for a turn", fix="leave out order=")
+
+
+def _names(frame: pl.DataFrame, on: Any, exact: list[str], method: str) -> list[str]:
+    if on is not None and not (isinstance(on, (str, list, tuple))):
+        raise CallError(f"method={method!r} takes columns, not a score", fix="on=['age', …]")
+    names = list(dict.fromkeys([*as_columns(on), *exact]))
+    if not names:
+        raise CallError("on= says what to match on", fix="columns of the data")
+    require_columns(frame, *names)
+    return names
+
+
+def _codes(frame: pl.DataFrame, names: list[str], missing: str) -> Ints:
+    require_columns(frame, *names)
+    codes = [column_codes(frame, name, missing=missing) for name in names]
+    return np.column_stack(codes) if codes else np.zeros((frame.height, 0), np.int64)
+
+
+def _rank(frame: pl.DataFrame, ties: str) -> Ints | None:
+    if ties == "data":
+        return None
+    require_columns(frame, ties)
+    require_no_nulls(frame, ties)
+    rank = column_codes(frame, ties, missing="refuse")
+    if len(np.unique(rank)) < len(rank):
+        raise DuplicateKeyError(
+            f"Column {ties!r} cannot decide between equals: it has the same value twice",
+            fix="name a column of distinct values, or ties='data'",
+        )
+    return rank
