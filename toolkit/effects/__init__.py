@@ -3,21 +3,34 @@
 from toolkit.effects.contrast import contrast
 from toolkit.effects.contrast_result import Contrast
 from toolkit.effects.designs import (
+    DifferenceInDifferences,
     Experiment,
     Power,
     Randomisation,
+    difference_in_differences,
     experiment,
     minimum_detectable_effect,
     randomise,
 )
+from toolkit.effects.doubly_robust import (
+    ArmScores,
+    DoublyRobust,
+    doubly_robust,
+    doubly_robust_arms,
+)
+from toolkit.effects.gate import Verdict, gate
 from toolkit.effects.gross_net import GrossNet
 from toolkit.effects.profile import Profile, profile
 from toolkit.effects.registry import claim, methods
 from toolkit.effects.result import EffectResult
 from toolkit.effects.sensitivity import RosenbaumBounds, amplify, rosenbaum_bounds
+from toolkit.effects.thresholds import Thresholds
 
 __all__ = [
+    "ArmScores",
     "Contrast",
+    "DifferenceInDifferences",
+    "DoublyRobust",
     "EffectResult",
     "Experiment",
     "GrossNet",
@@ -25,10 +38,16 @@ __all__ = [
     "Profile",
     "Randomisation",
     "RosenbaumBounds",
+    "Thresholds",
+    "Verdict",
     "amplify",
     "claim",
     "contrast",
+    "difference_in_differences",
+    "doubly_robust",
+    "doubly_robust_arms",
     "experiment",
+    "gate",
     "methods",
     "minimum_detectable_effect",
     "profile",

@@ -154,7 +154,7 @@ def experiment(
             variance="CR2" if cluster else "HC2",
             strata=layers, adjust=adjust, cluster=cluster, conf_level=conf_level,
         ),
-        table=table, influence=influence, df=few, local_set=local,
+        estimates=table, influence=influence, df=few, local_set=local,
         n_assigned=int(treated.sum()), n_control=int((~treated).sum()),
         mean_assigned=float(np.average(outcomes[0][treated], weights=arms[0])),
         mean_control=float(np.average(outcomes[0][~treated], weights=arms[1])),

@@ -25,11 +25,11 @@ class Experiment(EffectResult):
 
     Attributes
     ----------
-    table : DataFrame
+    estimates : DataFrame
         Rows ``intention_to_treat``; ``relative_effect`` (as a share of the controls' mean, where
         that is positive); with take-up also ``take_up`` and ``local_effect``, whose interval is
         Fieller's and not symmetric; null where it has no end.
-    influence : (U, rows of the table) array
+    influence : (U, rows of the estimates) array
         What each person (each cluster) adds; variances are sums of squares.
     df : float
         Degrees of freedom of Student's t.
@@ -40,7 +40,7 @@ class Experiment(EffectResult):
     take_up_assigned, take_up_control : float or None
     """
 
-    table: pl.DataFrame = field(repr=False)
+    estimates: pl.DataFrame = field(repr=False)
     influence: Floats = field(repr=False)
     df: float
     local_set: tuple[tuple[float, float], ...]
@@ -59,7 +59,7 @@ class Experiment(EffectResult):
 
     def tidy(self) -> pl.DataFrame:
         """Return `term, estimate, std_error, statistic, p_value, conf_low, conf_high`."""
-        return self.table
+        return self.estimates
 
     def glance(self) -> pl.DataFrame:
         """Return one row: counts, means, take-up by arm, degrees of freedom, tests of the draw."""
@@ -117,7 +117,7 @@ class Experiment(EffectResult):
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the effects with their intervals."""
-        shown = self.table.filter(pl.col("term") != "relative_effect")
+        shown = self.estimates.filter(pl.col("term") != "relative_effect")
         return plot_points(shown, ax=ax, xlabel="Effect", **options)
 
 

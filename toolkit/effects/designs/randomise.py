@@ -41,7 +41,8 @@ class Randomisation(Result):
     counts : DataFrame
         A row per stratum and arm: `n`, `share`.
     fingerprint : str
-        SHA-256 of the list, in the order of the hashed keys: note it in the protocol before anybody starts.
+        SHA-256 of the list, in the order of the hashed keys: note it in the protocol
+        before anybody starts.
     """
 
     assignment: pl.DataFrame = field(repr=False)
@@ -143,11 +144,11 @@ def randomise(
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     for first, last, name in zip([0, *ends[:-1]], ends, names, strict=True):
         who = ranked[first:last]
-        rng = np.random.Generator(
-            np.random.Philox(int.from_bytes(_hash(seed, "stratum", name), "big"))
-        )
+        bits = np.random.Philox(int.from_bytes(_hash(seed, "stratum", name), "big"))
         blocks = -(-len(who) // len(pattern))
-        arm[who] = np.concatenate([rng.permutation(pattern) for _ in range(blocks)])[: len(who)]
+        # raw bits: numpy promises that these never change
+        rank = np.argsort(bits.random_raw(blocks * len(pattern)).reshape(blocks, -1), axis=1)
+        arm[who] = pattern[rank].ravel()[: len(who)]
     labels = pl.Series("arm", arm.astype(np.uint32)).replace_strict(
         dict(enumerate(arms)), return_dtype=pl.Enum(list(arms))
     )

@@ -1,0 +1,102 @@
+"""From effects per group and month to effects by time since the start, group and month.
+
+A summary is Σ c p ATT / Σ c p over cells, p the group's share of persons; what a person adds has a
+part through the effects and a part through the shares, which are estimated too (Callaway and
+Sant'Anna 2021, section 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from toolkit.effects.designs.did.cells import Cell
+    from toolkit.effects.designs.did.panel import Panel
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Which cells each summary takes.
+
+    Attributes
+    ----------
+    labels : DataFrame
+        A row per summary: `kind` (event, group, month, overall), `at`.
+    weight : (K, cells) array
+        c times the group's share.
+    """
+
+    labels: pl.DataFrame = field(repr=False)
+    weight: Floats = field(repr=False)
+
+    def without(self, keep: NDArray[np.bool_]) -> Plan:
+        """Return the plan on the cells that could be estimated."""
+        return Plan(labels=self.labels, weight=self.weight[:, keep])
+
+
+def plan_summaries(
+    panel: Panel, cells: list[Cell], window: tuple[int, int] | None, balanced: int | None
+) -> Plan:
+    """Return the summaries of these cells.
+
+    Parameters
+    ----------
+    window : (int, int), optional
+        First and last time since the start to show.
+    balanced : int, optional
+        Only groups that are followed this long, in summaries by time since the start.
+    """
+    times = panel.times
+    group = np.array([cell.group for cell in cells])
+    month = times[[cell.time for cell in cells]]
+    event = month - group
+    size = {cell.group: float(panel.weight[cell.first : cell.last].sum()) for cell in cells}
+    share = np.array([size[g] for g in group]) / panel.weight.sum()
+    after = event >= 0
+    shown = np.ones(len(cells), dtype=bool)
+    if window is not None:
+        shown &= (event >= window[0]) & (event <= window[1])
+    if balanced is not None:
+        shown &= (times[-1] - group >= balanced) & (event <= balanced)
+        shown &= event > balanced - (times[-1] - times[0] + 1)
+    rows: list[tuple[str, int | None, Floats]] = []
+    rows += [("event", int(e), share * ((event == e) & shown)) for e in np.unique(event[shown])]
+    rows += [("group", int(g), after * (group == g) * 1.0) for g in np.unique(group[after])]
+    rows += [("month", int(t), share * (after & (month == t))) for t in np.unique(month[after])]
+    per_group = {g: int((after & (group == g)).sum()) for g in np.unique(group)}
+    each = np.array([max(per_group[g], 1) for g in group])
+    rows.append(("overall", None, share * after / each))
+    rows.append(("simple", None, share * after))
+    labels = pl.DataFrame(
+        {"kind": [row[0] for row in rows], "at": [row[1] for row in rows]},
+        schema_overrides={"at": pl.Int64},
+    )
+    return Plan(labels=labels, weight=np.stack([row[2] for row in rows]))
+
+
+def share_influence(
+    panel: Panel, cells: list[Cell], weight: Floats, estimate: Floats, value: float
+) -> list[tuple[slice, Floats]]:
+    """Return what persons add to a summary through the shares of their groups.
+
+    ∂θ/∂p_g = Σ over the group's cells of c (ATT - θ) / Σ c p.
+    """
+    total = weight.sum()
+    pull: dict[tuple[int, int], float] = {}
+    for j in np.flatnonzero(weight):
+        place = (cells[j].first, cells[j].last)
+        pull[place] = pull.get(place, 0.0) + weight[j] * (estimate[j] - value)
+    found = []
+    for (first, last), moved in pull.items():
+        w = panel.weight[first:last]
+        found.append((slice(first, last), w * (moved / total / w.sum())))
+    return found
