@@ -217,15 +217,10 @@ def _is_flat(information: Floats) -> bool:
 
 
 def separating(objective: _Objective, u: Floats, v: Floats) -> str:
-    """Return the term that keeps θ from an end: by itself, or most of a mixture.
-
-    By itself where one side (u or v) has only values at or beyond the other's on one end.
-    """
+    """Return the term that sends θ to infinity: by itself, or most of a mixture."""
     design = objective.design
     for j, name in enumerate(design.terms):
-        x = design.column(j)
-        one, other = x[u > 0], x[v > 0]
-        if one.min() >= other.max() or one.max() <= other.min():
+        if objective.family.beyond(design.column(j), u, v):
             return name
     if np.isfinite(objective.information).all():
         _, vectors = np.linalg.eigh(objective.information)

@@ -27,6 +27,15 @@ class Family(Protocol):
     def start(self, u: float, v: float) -> float:
         """Return the η that fits the total masses."""
 
+    def beyond(self, x: Floats, u: Floats, v: Floats) -> bool:
+        """Return whether a term alone sends its coefficient to infinity."""
+
+
+def _apart(x: Floats, u: Floats, v: Floats) -> bool:
+    """Tell whether one side has only values at or beyond the other's on one end."""
+    one, other = x[u > 0], x[v > 0]
+    return bool(one.min() >= other.max() or one.max() <= other.min())
+
 
 class Logit:
     """Likelihood of treatment, e = 1 / (1 + exp(-η)): h = u log e + v log(1 - e)."""
@@ -39,6 +48,10 @@ class Logit:
         value = u @ eta - mass @ (np.maximum(eta, 0.0) + np.log1p(small))
         # small / (1 + small)² is e (1 - e) without the rounding of 1 - e
         return float(value), u - mass * e, mass * (small / (1.0 + small) ** 2)
+
+    def beyond(self, x: Floats, u: Floats, v: Floats) -> bool:
+        """Return whether a term alone tells the two sides apart."""
+        return _apart(x, u, v)
 
     def start(self, u: float, v: float) -> float:
         """Return the log odds."""
@@ -68,6 +81,10 @@ class Probit:
         first = u * up - v * down
         second = u * up * (up + eta) + v * down * (down - eta)
         return float(u @ log_in + v @ log_out), first, np.maximum(second, 0.0)
+
+    def beyond(self, x: Floats, u: Floats, v: Floats) -> bool:
+        """Return whether a term alone tells the two sides apart."""
+        return _apart(x, u, v)
 
     def start(self, u: float, v: float) -> float:
         """Return the normal quantile of the share treated."""
@@ -100,6 +117,11 @@ class Tilt:
         moved = v * weight
         return float(u @ eta - moved.sum()), u - moved, moved
 
+    def beyond(self, x: Floats, u: Floats, v: Floats) -> bool:
+        """Return whether the target's mean of a term is at or beyond an end of the source's."""
+        source, mean = x[v > 0], float(u @ x / u.sum())
+        return bool(mean >= source.max() or mean <= source.min())
+
     def start(self, u: float, v: float) -> float:
         """Return the logarithm of how much larger the target is."""
         return float(np.log(u / v))
@@ -117,6 +139,10 @@ class BothWays:
         treated, control = u / up, v * up
         value = (u - v) @ eta - treated.sum() - control.sum()
         return float(value), u + treated - v - control, treated + control
+
+    def beyond(self, x: Floats, u: Floats, v: Floats) -> bool:
+        """Return whether a term alone tells the two sides apart."""
+        return _apart(x, u, v)
 
     def start(self, u: float, v: float) -> float:
         """Return the log odds."""

@@ -129,7 +129,7 @@ def propensity(
     whole, filled, counts = with_indicators(formula, frame, missing)
     score, fits = np.empty(frame.height), []
     variables: tuple[str, ...] = ()
-    for label, rows in _groups(frame, groups):
+    for label, rows in rows_by_group(frame, groups):
         some = slice(None) if rows is None else rows
         mine, own = treated[some], weight[some]
         require_both(mine, own, f"in {label}" if label else "in the data")
@@ -201,7 +201,7 @@ def split_formula(formula: str, treatment: str | None) -> tuple[str, str]:
     return right, chosen
 
 
-def _groups(
+def rows_by_group(
     frame: pl.DataFrame, groups: Sequence[str]
 ) -> Iterator[tuple[dict[str, Any], Ints | None]]:
     """Return each group's values, sorted, and its rows; all rows (None) without groups."""
