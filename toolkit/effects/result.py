@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
 
 from toolkit.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +19,8 @@ class EffectResult(Result):
 
     `meta["design"]` is a key of the registry of methods (`effects.methods`): the summary ends with
     what that method asks, assumes and must report, and says GROSS where it supports no net claim.
+    Where a gate judged it, `meta["supported"]` and `meta["gate"]` say how: the summary begins with
+    it, and `table` has it as its first column.
     """
 
     @property
@@ -20,8 +28,23 @@ class EffectResult(Result):
         """Key of the method in the registry."""
         return str(self.meta["design"])
 
+    def table(self) -> pl.DataFrame:
+        """Return `tidy()`, with what a gate said of it as first column, `verdict`."""
+        found = self.tidy()
+        if "supported" not in self.meta:
+            return found
+        said = "supported" if self.meta["supported"] else "not supported"
+        return found.select(pl.lit(said).alias("verdict"), pl.all())
+
     def summary(self) -> str:
-        """Return the estimate as text, with what its method may claim."""
+        """Return what a gate said, the estimate as text, and what its method may claim."""
         from toolkit.effects.registry import claim
 
-        return f"{super().summary()}\n{claim(self.design)}"
+        verdict: Mapping[str, object] | None = self.meta.get("gate")
+        first = f"{verdict['sentence']}\n" if verdict else ""
+        return f"{first}{super().summary()}\n{claim(self.design)}"
+
+    def _repr_html_(self) -> str:
+        shown = super()._repr_html_()
+        head, _, _ = shown.partition("</p>")
+        return f"{head}</p>{self.table().head(20)._repr_html_()}"

@@ -1,0 +1,177 @@
+"""What diagnostics say, as one number a criterion: the worst one, and what it is of."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from toolkit.errors import CallError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Evidence(NamedTuple):
+    """The value of a criterion, and which covariate, month or group it is of."""
+
+    value: float
+    about: str = ""
+
+
+def gather(
+    *,
+    balance: Any,
+    sample: Any,
+    profile: Any,
+    placebo: Any,
+    events: Any,
+    placebo_months: Sequence[int] | None,
+) -> dict[str, Evidence]:
+    """Return the value of every criterion that something was handed in for.
+
+    Raises
+    ------
+    toolkit.errors.CallError
+        For a diagnostic without the columns it should have.
+    """
+    found: dict[str, Evidence] = {}
+    if balance is not None:
+        found["smd"] = largest_smd(balance)
+    if sample is not None:
+        found |= of_sample(sample)
+    if events is not None:
+        found["events"] = fewest_events(events)
+    placebos = []
+    if profile is not None:
+        found["observed"] = least_observed(profile)
+        if placebo_months is not None or (profile.tidy()["month"] < 0).any():
+            placebos.append(profile.pre_period(placebo_months))
+    if placebo is not None:
+        placebos.append(_frame(placebo))
+    for frame in placebos:
+        for name, one in of_placebo(frame).items():
+            found[name] = _worse(found.get(name), one, low=name == "placebo_p")
+    return found
+
+
+def _worse(known: Evidence | None, one: Evidence, *, low: bool) -> Evidence:
+    """Return the lower (or higher) of two; one that is no number is the worst."""
+    if known is None or math.isnan(one.value):
+        return one
+    if math.isnan(known.value):
+        return known
+    return min(known, one) if low else max(known, one)
+
+
+def _frame(value: Any) -> pl.DataFrame:
+    """Return the frame, or the tidy one of a result."""
+    found = value if isinstance(value, pl.DataFrame) else value.tidy()
+    if not isinstance(found, pl.DataFrame):
+        raise CallError(
+            f"A {type(value).__name__} is neither a result nor a frame",
+            fix="hand in the result itself",
+        )
+    return found
+
+
+def _need(frame: pl.DataFrame, what: str, *names: str) -> None:
+    """Raise unless a diagnostic has some columns."""
+    for name in names:
+        if name not in frame.columns:
+            raise CallError(
+                f"The {what} has no column {name!r}",
+                where=f"columns {', '.join(frame.columns[:12])}",
+                fix="hand in what the toolkit's own function returned",
+            )
+
+
+def largest_smd(balance: Any) -> Evidence:
+    """Return the largest |standardised difference| of the sample that is compared.
+
+    The score does not count. With a covariate whose difference is not known, the largest is not.
+    """
+    frame = _frame(balance)
+    _need(frame, "balance", "covariate", "sample", "smd")
+    if "kind" in frame.columns:
+        frame = frame.filter(pl.col("kind") != "score")
+    samples = frame["sample"].unique().to_list()
+    frame = frame.filter(pl.col("sample") == ("after" if "after" in samples else samples[0]))
+    if frame.height == 0:
+        return Evidence(math.nan, "no covariate was looked at")
+    unknown = frame.filter(pl.col("smd").is_null() | pl.col("smd").is_nan())
+    if unknown.height:
+        return Evidence(math.nan, f"it cannot be standardised for {unknown['covariate'][0]}")
+    worst = frame.row(int(frame["smd"].abs().arg_max() or 0), named=True)
+    return Evidence(abs(float(worst["smd"])), str(worst["covariate"]))
+
+
+def of_sample(sample: Any) -> dict[str, Evidence]:
+    """Return the share in the comparison of those the effect is for, and the smaller group's size.
+
+    ATT: of the treated, ATC: of the controls, ATE: of both, the smaller share; an overlap effect
+    (ATO) is for those in the comparison by definition: share 1.
+    """
+    row = sample.glance()
+    _need(row, "sample", "n_treated", "n_control", "used_treated", "used_control")
+    _need(row, "sample", "ess_treated", "ess_control", "estimand")
+    one = row.row(0, named=True)
+    treated = Evidence(one["used_treated"] / max(one["n_treated"], 1), "treated")
+    control = Evidence(one["used_control"] / max(one["n_control"], 1), "controls")
+    whole = Evidence(1.0, "overlap")
+    shares = {"ATT": treated, "ATC": control, "ATE": min(treated, control), "ATO": whole}
+    support = shares[one["estimand"]]
+    ess = min(
+        Evidence(float(one["ess_treated"]), "treated"),
+        Evidence(float(one["ess_control"]), "controls"),
+    )
+    return {"support": support, "ess": ess}
+
+
+def least_observed(profile: Any) -> Evidence:
+    """Return the smaller share of the two groups still observed in the last month."""
+    frame = profile.observed()
+    last = frame.filter(pl.col("month") == frame["month"].max())
+    treated, control = (float(last[name].min()) for name in ("share_treated", "share_control"))
+    return min(Evidence(treated, "treated"), Evidence(control, "controls"))
+
+
+def of_placebo(frame: pl.DataFrame) -> dict[str, Evidence]:
+    """Return the smallest p-value of a placebo, and its largest effect.
+
+    A p-value that is not known (nobody differs in anything) is 1 when all effects are 0.
+    """
+    _need(frame, "placebo", "p_value")
+    size = "largest" if "largest" in frame.columns else "estimate"
+    _need(frame, "placebo", size)
+    label = next((n for n in ("outcome", "placebo", "term") if n in frame.columns), None)
+
+    def about(row: int) -> str:
+        return "" if label is None else str(frame[label][row])
+
+    effect = frame[size].cast(pl.Float64).abs()
+    if frame.height == 0 or effect.null_count() or effect.is_nan().any():
+        unknown = Evidence(math.nan, "an effect of the placebo is missing")
+        return {"placebo": unknown, "placebo_p": unknown}
+    at = int(effect.arg_max() or 0)
+    p = frame["p_value"].cast(pl.Float64)
+    p = pl.select(pl.when(p.is_null() & (effect == 0)).then(1.0).otherwise(p)).to_series()
+    if p.null_count():
+        lowest = Evidence(math.nan, "a p-value of the placebo is missing")
+    else:
+        low = int(p.arg_min() or 0)
+        lowest = Evidence(float(p[low]), about(low))
+    return {"placebo": Evidence(float(effect[at]), about(at)), "placebo_p": lowest}
+
+
+def fewest_events(events: Any) -> Evidence:
+    """Return how many events there are, in the group with the fewest."""
+    if hasattr(events, "glance"):
+        row = events.glance()
+        _need(row, "result", "n_event")
+        return Evidence(float(row["n_event"].min()))
+    counts = [events] if isinstance(events, (int, float)) else list(events)
+    if not counts:
+        raise CallError("No number of events is given", fix="hand in one a group")
+    return Evidence(float(min(counts)))
