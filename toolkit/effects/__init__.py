@@ -23,7 +23,19 @@ from toolkit.effects.gross_net import GrossNet
 from toolkit.effects.profile import Profile, profile
 from toolkit.effects.registry import claim, methods
 from toolkit.effects.result import EffectResult
-from toolkit.effects.sensitivity import RosenbaumBounds, amplify, rosenbaum_bounds
+from toolkit.effects.sensitivity import (
+    EValue,
+    OmittedVariable,
+    RosenbaumBounds,
+    amplify,
+    bounding_factor,
+    e_value,
+    e_value_of,
+    omitted_variable_bounds,
+    partial_r2,
+    robustness_value,
+    rosenbaum_bounds,
+)
 from toolkit.effects.thresholds import Thresholds
 
 __all__ = [
@@ -31,9 +43,11 @@ __all__ = [
     "Contrast",
     "DifferenceInDifferences",
     "DoublyRobust",
+    "EValue",
     "EffectResult",
     "Experiment",
     "GrossNet",
+    "OmittedVariable",
     "Power",
     "Profile",
     "Randomisation",
@@ -41,16 +55,22 @@ __all__ = [
     "Thresholds",
     "Verdict",
     "amplify",
+    "bounding_factor",
     "claim",
     "contrast",
     "difference_in_differences",
     "doubly_robust",
     "doubly_robust_arms",
+    "e_value",
+    "e_value_of",
     "experiment",
     "gate",
     "methods",
     "minimum_detectable_effect",
+    "omitted_variable_bounds",
+    "partial_r2",
     "profile",
     "randomise",
+    "robustness_value",
     "rosenbaum_bounds",
 ]

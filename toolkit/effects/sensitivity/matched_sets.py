@@ -89,7 +89,7 @@ def make_sets(outcome: Floats, treated: Bools, code: Ints) -> MatchedSets:
     rows = np.flatnonzero(code >= 0)
     if not len(rows):
         raise EmptyCohortError("No row is in a matched set", fix="look at the attrition of x")
-    _, dense = np.unique(code[rows], return_inverse=True)
+    dense = np.unique(code[rows], return_inverse=True)[1]
     size = np.bincount(dense)
     n_treated = np.bincount(dense, weights=treated[rows]).astype(np.int64)
     mixed = (n_treated > 0) & (n_treated < size)
@@ -115,29 +115,17 @@ def _codes(sample: Sample, subclass: str | None) -> Ints:
         require_columns(sample.frame, subclass)
         column = sample.frame[subclass]
         return _dense(column)
-    pairs = getattr(sample, "pairs", None)
-    weight = sample.weights.to_numpy()
-    if pairs is not None and pairs["control_row"].is_duplicated().any():
-        repeated = int(pairs["control_row"].is_duplicated().sum())
-        if not pairs["treated_row"].is_duplicated().any() and sample.subclass is not None:
-            return np.where(weight > 0, sample.subclass, -1)  # a control with several treated
+    if sample.subclass is not None:
+        return np.where(sample.weights.to_numpy() > 0, sample.subclass, -1)
+    if getattr(sample, "pairs", None) is not None:
         raise CallError(
             "Controls stand in several matched sets: the bounds need each person in one",
-            where=f"{repeated:,} of {pairs.height:,} pairs",
             fix="match without replacement (replace=False)",
         )
-    if pairs is not None:
-        code = np.full(sample.frame.height, -1, dtype=np.int64)
-        treated = pairs["treated_row"].to_numpy()
-        code[treated] = treated
-        code[pairs["control_row"].to_numpy()] = treated
-        return code
-    if sample.subclass is None:
-        raise CallError(
-            "There are no matched pairs or sets to bound",
-            fix="match first (matching.match), or name the column of sets: subclass=",
-        )
-    return np.where(weight > 0, sample.subclass, -1)
+    raise CallError(
+        "There are no matched pairs or sets to bound",
+        fix="match first (matching.match), or name the column of sets: subclass=",
+    )
 
 
 def _dense(column: pl.Series) -> Ints:

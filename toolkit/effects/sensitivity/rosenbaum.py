@@ -7,6 +7,7 @@ import time as clock
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import polars as pl
 
 from toolkit.effects.result import EffectResult
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from toolkit.matching.sample import Sample
+
 Alternative = Literal["two-sided", "greater", "less"]
 ALTERNATIVES = ("two-sided", "greater", "less")
 #: Odds by which two people who look alike may differ in their chance of treatment.
@@ -43,7 +46,7 @@ class RosenbaumBounds(EffectResult):
 
     Attributes
     ----------
-    table : DataFrame
+    bounds : DataFrame
         `gamma, p_low, p_high`: the smallest and largest p-value a bias of at most Γ can give; of
         numbers also `estimate_low, estimate_high` (Hodges–Lehmann) and `conf_low, conf_high`.
     critical_gamma : float or None
@@ -54,7 +57,7 @@ class RosenbaumBounds(EffectResult):
         Matched sets, and those of them with a say in the test.
     """
 
-    table: pl.DataFrame = field(repr=False)
+    bounds: pl.DataFrame = field(repr=False)
     test: str
     statistic: float
     n_sets: int
@@ -65,7 +68,7 @@ class RosenbaumBounds(EffectResult):
 
     def tidy(self) -> pl.DataFrame:
         """Return a row a Γ."""
-        return self.table
+        return self.bounds
 
     def glance(self) -> pl.DataFrame:
         """Return one row: test, sets, the p-value without bias, the bias that undoes it."""
@@ -89,7 +92,7 @@ class RosenbaumBounds(EffectResult):
 
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
-        gamma, low, high = (self.table[name].to_numpy() for name in ("gamma", "p_low", "p_high"))
+        gamma, low, high = (self.bounds[name].to_numpy() for name in ("gamma", "p_low", "p_high"))
         (line,) = ax.plot(gamma, high, **options)
         ax.fill_between(gamma, low, high, alpha=0.15, color=line.get_color(), lw=0)
         ax.axhline(self.alpha, color="0.4", lw=0.8, ls="--")
@@ -167,8 +170,8 @@ def rosenbaum_bounds(
     ...     pairs, outcome="work", treatment="programme", subclass="pair",
     ...     alternative="greater", gammas=[1, 2],
     ... )
-    >>> bounds.tidy()["p_high"].round(4).to_list()
-    [0.0313, 0.1317]
+    >>> bounds.tidy()["p_high"].round(3).to_list()
+    [0.031, 0.132]
     """
     begin = clock.perf_counter()
     check_option("alternative", alternative, ALTERNATIVES)
@@ -211,10 +214,10 @@ def rosenbaum_bounds(
         dropped=sets.dropped,
         p_value=p_bound(test, 1.0, alternative, largest=True),
         tails="exact" if test.exact else "normal approximation",
-        warnings=_warnings(sets, test),
+        warnings=_warnings(sample, sets, test),
     )
     result = RosenbaumBounds(
-        table=table, test=name, statistic=test.statistic, n_sets=len(sets.size),
+        bounds=table, test=name, statistic=test.statistic, n_sets=len(sets.size),
         n_used=test.used, critical_gamma=critical_gamma(test, alternative, alpha),
         alternative=alternative, alpha=alpha, meta=meta,
     )  # fmt: skip
@@ -293,8 +296,21 @@ def _check_gammas(gammas: Sequence[float]) -> list[float]:
     return grid
 
 
-def _warnings(sets: MatchedSets, test: BinarySets | SignedRanks) -> list[str]:
+def _warnings(sample: Sample, sets: MatchedSets, test: BinarySets | SignedRanks) -> list[str]:
+    said = []
     tied = len(sets.size) - test.used
-    if not tied:
-        return []
-    return [f"{tied:,} of {len(sets.size):,} sets say nothing: all in them have the same outcome"]
+    if tied:
+        said.append(
+            f"{tied:,} of {len(sets.size):,} sets say nothing: all in them have the same outcome"
+        )
+    if sample.cluster is not None:
+        used = sample.frame.filter(sample.weights > 0)
+        again = used.height - used[sample.cluster].n_unique()
+        if again:
+            said.append(
+                f"{again:,} rows are of somebody who stands in another row too: the bounds take "
+                "sets as independent, so they are somewhat too narrow"
+            )
+    if len(np.unique(sample.sampling[sample.weights.to_numpy() > 0])) > 1:
+        said.append("sampling weights play no part: the test conditions on the sets as they are")
+    return said

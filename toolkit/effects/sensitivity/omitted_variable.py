@@ -1,0 +1,244 @@
+"""How strong an omitted variable must be to take an effect away, beside the observed ones."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from toolkit.effects.sensitivity.door import as_sample, describe, read_outcome
+from toolkit.effects.sensitivity.omitted_fit import Regression, columns_of, regress
+from toolkit.effects.sensitivity.omitted_numbers import (
+    adjusted_error,
+    adjusted_estimate,
+    bound_by_benchmark,
+    critical_t,
+)
+from toolkit.effects.sensitivity.omitted_result import OmittedVariable
+from toolkit.errors import CallError, unknown_option
+from toolkit.estimation.formula import learn, variables_of
+from toolkit.estimation.intervals import check_interval
+from toolkit.frames import as_columns, require_columns, require_no_nulls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from toolkit.matching.sample import Sample
+
+    Floats = NDArray[np.float64]
+
+
+def omitted_variable_bounds(
+    x: Any,
+    *,
+    outcome: str,
+    covariates: str | Sequence[str] | None = None,
+    benchmarks: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
+    times: float | Sequence[float] = (1, 2, 3),
+    times_outcome: float | Sequence[float] | None = None,
+    q: float = 1.0,
+    alpha: float = 0.05,
+    treatment: str | None = None,
+) -> OmittedVariable:
+    """Bound what an omitted variable could do to a regression of the outcome on treatment.
+
+    Parameters
+    ----------
+    x : Sample or frame
+        Rows with weight 0 play no part; the others count with their weight.
+    outcome : str
+    covariates : str or sequence of str, optional
+        A formula, or columns; by default those the sample was made comparable on.
+    benchmarks : sequence of str, or mapping of str to columns, optional
+        Observed covariates that omitted ones are held against, alone or together under a name; by
+        default each covariate.
+    times : float or sequence of float
+        How many times as strong as a benchmark the omitted variable is with treatment (k_D).
+    times_outcome : float or sequence of float, optional
+        The same with the outcome (k_Y); by default as `times`.
+    q : float
+        Share of the estimate to be taken away for the robustness value; 1 = all.
+    alpha : float
+        Level of the intervals, and of the robustness value of significance.
+    treatment : str, optional
+        Of a plain frame.
+
+    Returns
+    -------
+    OmittedVariable
+
+    Raises
+    ------
+    toolkit.errors.ToolkitError
+        For columns or values that cannot be used, covariates that make up each other or treatment.
+
+    Notes
+    -----
+    Cinelli and Hazlett (2020). The bounds hold for any omitted variable, of any distribution and
+    however many it is made of. Standard errors are those of least squares: with clusters, or
+    weights that were estimated, take the robustness value of the estimate and not that of
+    significance as the guide.
+
+    Examples
+    --------
+    >>> import numpy as np, polars as pl
+    >>> from toolkit import effects
+    >>> rng = np.random.default_rng(1)
+    >>> age = rng.normal(size=400)
+    >>> treated = rng.random(400) < 1 / (1 + np.exp(-age))
+    >>> people = pl.DataFrame(
+    ...     {"treated": treated, "age": age, "months": 2 * treated - age + rng.normal(size=400)}
+    ... )
+    >>> found = effects.omitted_variable_bounds(
+    ...     people, outcome="months", treatment="treated", covariates=["age"]
+    ... )
+    >>> found.glance()["robustness_value"].round(2)[0]
+    0.57
+    """
+    begin = clock.perf_counter()
+    check_interval(alpha, "plain")
+    if not q > 0:
+        raise CallError(f"q={q:g} is not above 0", fix="q=1 takes all of the estimate away")
+    steps = _pairs_of_times(times, times_outcome)
+    sample = as_sample(x, treatment=treatment)
+    formula = _formula(sample, covariates)
+    used = sample.weights.to_numpy() > 0
+    values = read_outcome(sample.frame, outcome, used)[used]
+    frame = sample.frame.filter(pl.Series(used))
+    design, matrix = learn(formula, frame) if formula else (None, np.zeros((frame.height, 0)))
+    weight = sample.weights.to_numpy()[used].astype(np.float64)
+    n, said = _count(sample, weight)
+    fitted = regress(
+        values, sample.treated[used].astype(np.float64), matrix, weight,
+        terms=design.terms if design else (), n=n,
+    )  # fmt: skip
+    terms = {
+        term: (variables_of(term, design.variables), at)
+        for term, at in design.term_columns().items()
+    } if design else {}  # fmt: skip
+    groups = _benchmarks(benchmarks, design.variables if design else (), terms)
+    rows, beyond = _bounds(fitted, groups, steps, alpha)
+    if sample.cluster is not None or sample.nuisance is not None:
+        said.append(
+            "the standard errors here take rows as independent and weights as given: go by the "
+            "robustness value of the estimate"
+        )
+    said += beyond
+    return OmittedVariable(
+        estimate=fitted.estimate, std_error=fitted.std_error, df=fitted.df, q=q, alpha=alpha,
+        bounds=rows, treatment=sample.treatment,
+        meta=describe(
+            sample,
+            method="Omitted-variable bounds of a least-squares regression",
+            estimand=f"coefficient of {sample.treatment} on {outcome}, given {formula or 'none'}",
+            seconds=clock.perf_counter() - begin,
+            n=frame.height,
+            definition=f"{outcome} ~ {sample.treatment}{f' + {formula}' if formula else ''}",
+            warnings=said,
+        ),
+    )  # fmt: skip
+
+
+def _pairs_of_times(
+    times: float | Sequence[float], times_outcome: float | Sequence[float] | None
+) -> list[tuple[float, float]]:
+    first = [float(k) for k in ([times] if isinstance(times, (int, float)) else times)]
+    if times_outcome is None:
+        second = first
+    elif isinstance(times_outcome, (int, float)):
+        second = [float(times_outcome)] * len(first)
+    else:
+        second = [float(k) for k in times_outcome]
+    if len(first) != len(second) or not all(0 < k < math.inf for k in (*first, *second)):
+        raise CallError(
+            "times and times_outcome are not as many numbers above 0",
+            fix="for instance times=[1, 2, 3]",
+        )
+    return list(zip(first, second, strict=True))
+
+
+def _formula(sample: Sample, covariates: str | Sequence[str] | None) -> str:
+    if isinstance(covariates, str) and covariates not in sample.frame.columns:
+        return covariates
+    names = list(sample.covariates) if covariates is None else as_columns(covariates)
+    require_columns(sample.frame, *names)
+    require_no_nulls(sample.frame.filter(sample.weights > 0), *names)
+    return " + ".join(f"`{name}`" for name in names)
+
+
+def _count(sample: Sample, weight: Floats) -> tuple[float, list[str]]:
+    """Return how many rows the weights count for: frequencies where they are whole and given."""
+    given = sample.sampling[sample.weights.to_numpy() > 0]
+    if np.array_equal(given, weight) and (given == np.rint(given)).all():
+        return float(weight.sum()), []
+    said = [] if np.ptp(weight) == 0 else ["rows count with their weight, not as so many rows"]
+    return float(len(weight)), said
+
+
+def _benchmarks(
+    asked: Sequence[str] | Mapping[str, Sequence[str]] | None,
+    variables: Sequence[str],
+    terms: Mapping[str, tuple[Sequence[str], Sequence[int]]],
+) -> dict[str, list[int]]:
+    if asked is None:
+        wanted = {name: [name] for name in variables}
+    elif isinstance(asked, str):
+        wanted = {asked: [asked]}
+    elif hasattr(asked, "items"):
+        wanted = {label: as_columns(names) for label, names in asked.items()}
+    else:
+        wanted = {name: [name] for name in asked}
+    found = {}
+    for label, names in wanted.items():
+        for name in names:
+            if name not in variables:
+                raise unknown_option("benchmarks", name, list(variables))
+        found[label] = sorted({j for name in names for j in columns_of(name, terms)})
+    return found
+
+
+def _bounds(
+    fitted: Regression,
+    groups: Mapping[str, list[int]],
+    steps: Sequence[tuple[float, float]],
+    alpha: float,
+) -> tuple[pl.DataFrame, list[str]]:
+    """Return a row for each benchmark and strength, and what is to be said of them."""
+    rows, said = [], []
+    b, se, df = fitted.estimate, fitted.std_error, fitted.df
+    half = critical_t(df - 1, alpha)
+    for label, columns in groups.items():
+        observed = fitted.strength(columns)
+        for times, times_outcome in steps:
+            strength = bound_by_benchmark(
+                *observed, times_treatment=times, times_outcome=times_outcome
+            )
+            row: dict[str, Any] = {
+                "benchmark": label, "times": times, "times_outcome": times_outcome,
+                "r2_treatment": strength[0], "r2_outcome": strength[1],
+            }  # fmt: skip
+            if math.isnan(strength[0]):
+                said.append(f"nothing is {times:g} times as strong with treatment as {label!r}")
+            else:
+                left = float(adjusted_estimate(b, se, df, *strength))
+                error = float(adjusted_error(se, df, *strength))
+                row |= {
+                    "estimate": left, "std_error": error,
+                    "statistic": left / error if error else None,
+                    "conf_low": left - half * error, "conf_high": left + half * error,
+                }  # fmt: skip
+            rows.append(row)
+            if strength[1] == 1:
+                said.append(
+                    f"{times_outcome:g} times {label!r} would explain all that is left of the "
+                    "outcome: an extreme case"
+                )
+    names = ("times", "times_outcome", "r2_treatment", "r2_outcome", "estimate", "std_error",
+             "statistic", "conf_low", "conf_high")  # fmt: skip
+    schema = {"benchmark": pl.String, **dict.fromkeys(names, pl.Float64)}
+    return pl.DataFrame(rows, schema=schema).with_columns(pl.selectors.float().fill_nan(None)), said
