@@ -14,15 +14,18 @@ from toolkit.frames import as_columns, require_columns, to_frame
 from toolkit.matching.risk_sets.censoring import make_censoring
 from toolkit.matching.risk_sets.door import Columns, read_panel, read_spells
 from toolkit.matching.risk_sets.foresight import refuse_foresight
-from toolkit.matching.risk_sets.months import Given, Rules, match_months, spread_within
+from toolkit.matching.risk_sets.months import Rules, match_months
 from toolkit.matching.risk_sets.options import (
     CALENDAR_UNITS,
     CalendarUnit,
+    Caliper,
     CaliperUnit,
     check_options,
+    read_calipers,
     read_on,
     read_window,
 )
+from toolkit.matching.risk_sets.place import Given, Points, mahalanobis_points, spread_within
 from toolkit.matching.risk_sets.report import build
 from toolkit.matching.risk_sets.starts import fit_starts
 from toolkit.matching.risk_sets.uses import make_uses
@@ -30,9 +33,10 @@ from toolkit.matching.risk_sets.uses import make_uses
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from toolkit.matching.risk_sets.months import Order, Score
+    from toolkit.matching.risk_sets.months import Order
+    from toolkit.matching.risk_sets.place import Score
     from toolkit.matching.risk_sets.result import Control, RiskSetMatched
-    from toolkit.matching.risk_sets.runs import Runs
+    from toolkit.matching.risk_sets.runs import Floats, Runs
     from toolkit.matching.risk_sets.starts import ScoreKind, Starts
 
 
@@ -50,12 +54,12 @@ def match_risk_sets(
     calendar: str | None = None,
     calendar_unit: CalendarUnit = "quarter",
     score: ScoreKind = "pooled",
-    caliper: float | None = None,
+    caliper: Caliper = None,
     caliper_unit: CaliperUnit = "sd",
     ratio: int = 1,
     replace: bool = False,
     reuse: bool = True,
-    order: Order = "largest",
+    order: Order | None = None,
     control: Control = "not_yet",
     censor_on: str | None = None,
     window: tuple[int, int] | None = None,
@@ -84,8 +88,8 @@ def match_risk_sets(
         Column of the elapsed month in which the (first) programme starts; null = none is seen.
     on : str or sequence of str
         A column: the score that nearest is judged by. Any other text: a formula of covariates, from
-        which the chance to start is fitted; the score is its linear predictor x'β. Several columns
-        in a list: Mahalanobis' distance is not offered; fit a score.
+        which the chance to start is fitted; the score is its linear predictor x'β. A list of
+        several columns: their Mahalanobis distance, by the covariance within risk sets.
     time : str, optional
         Column of the elapsed month of the row.
     entry, until : str, optional
@@ -106,10 +110,10 @@ def match_risk_sets(
         set the intercept decides nothing, so that the pooled fit loses only what slopes differ
         between months, and a formula can name that (``age * phase``); fits by month need many
         starts in each, and are refused where they do not determine the slopes.
-    caliper : float, optional
-        Greatest distance allowed.
+    caliper : float or dict, optional
+        Greatest distance of a pair, or by how much it may differ in columns: ``{"age": 2}``.
     caliper_unit : {"sd", "raw"}
-        In standard deviations of the score within risk sets, or in units of the score.
+        In standard deviations within risk sets, or in units of the score or column.
     ratio : int
         Controls a starter, as far as there are; everybody gets a first before anybody a second.
     replace : bool
@@ -117,8 +121,9 @@ def match_risk_sets(
     reuse : bool
         Whether one may serve again in another month. With False at most once in all, as in Li,
         Propert and Rosenbaum; months then choose in their order.
-    order : {"largest", "smallest", "random"}
-        In which order of the score the starters of a month choose.
+    order : {"largest", "smallest", "random", "closest"}, optional
+        In which order of the score the starters of a month choose; ``closest``: the closest pair
+        of all first. By default the largest score, and by lot where there is a distance.
     control : {"not_yet", "censor"}
         Whether controls who start later stay, or are censored at their own start.
     censor_on : str, optional
@@ -188,25 +193,22 @@ def match_risk_sets(
     begin = clock.perf_counter()
     frame = to_frame(panel)
     check_options(
-        control=control, score=score, order=order, caliper=caliper, caliper_unit=caliper_unit,
+        control=control, score=score, order=order, caliper_unit=caliper_unit,
         calendar_unit=calendar_unit, ratio=ratio, replace=replace, reuse=reuse,
         background=background, seed=seed,
     )  # fmt: skip
     _check_form(time, entry, until)
     formula, columns = read_on(on, frame)
-    if len(columns) > 1:
-        raise CallError(
-            "on= lists several columns",
-            fix=f"fit a score of them: on={' + '.join(columns)!r}",
-        )
     censoring = censor_on if censor_on is not None else formula
     if control == "censor" and censoring is None:
         raise CallError(
             "control='censor' needs the chance to start", fix="give its formula as censor_on="
         )
     formulas = [text for text in (formula, censoring) if text is not None]
+    wide, limited = read_calipers(caliper, frame, on)
     watched = list(dict.fromkeys([
-        *columns, *(name for text in formulas for name in variables_of(text, frame.columns)),
+        *columns, *limited,
+        *(name for text in formulas for name in variables_of(text, frame.columns)),
     ]))  # fmt: skip
     exact_on = as_columns(exact)
     require_columns(frame, *exact_on)
@@ -224,19 +226,28 @@ def match_risk_sets(
         )
     refuse_foresight(frame, runs, [*watched, *exact_on])
     fitted: Starts | None = None
-    nearest: Score
-    if formula is None:
-        nearest = Given(fixed=_column(frame, runs, columns[0]))
+    where: Score | Points
+    if formula is not None:
+        where = fitted = fit_starts(formula, frame, runs, kind=score)
+    elif len(columns) == 1:
+        where = Given(fixed=_columns(frame, runs, columns)[:, 0])
     else:
-        nearest = fitted = fit_starts(formula, frame, runs, kind=score)
-    width = np.inf if caliper is None else float(caliper)
-    if caliper is not None and caliper_unit == "sd":
-        width *= spread_within(runs, months, nearest)
+        where = mahalanobis_points(runs, months, _columns(frame, runs, columns))
+    by_distance = isinstance(where, Points)
+    if by_distance and order in {"largest", "smallest"}:
+        raise CallError(
+            f"order={order!r} is by score, and on= lists columns for a distance",
+            fix="order='random' or 'closest'",
+        )
     rules = Rules(
-        ratio=ratio, replace=replace, reuse=reuse, order=order, width=width,
+        ratio=ratio, replace=replace, reuse=reuse,
+        order=order or ("random" if by_distance else "largest"),
+        width=np.inf if wide is None else wide * _unit(runs, months, where, caliper_unit),
+        near=_columns(frame, runs, list(limited)),
+        near_width=_widths(frame, runs, months, limited, caliper_unit),
         period=CALENDAR_UNITS[calendar_unit] if calendar else 0, seed=seed,
     )  # fmt: skip
-    pairs = match_months(runs, months, nearest, rules)
+    pairs = match_months(runs, months, where, rules)
     uses = make_uses(runs, pairs, months, replace=replace, background=background, seed=seed)
     weigher = None
     if control == "censor":
@@ -245,8 +256,8 @@ def match_risk_sets(
             runs, uses, own or fit_starts(str(censoring), frame, runs, kind=score)
         )
     return build(
-        frame, names, runs, pairs, uses, months, nearest, rules, control=control,
-        censoring=weigher, fitted=fitted, fit=score, formula=formula, caliper=caliper,
+        frame, names, runs, pairs, uses, months, where, rules, control=control,
+        censoring=weigher, fitted=fitted, fit=score, on=on, caliper=caliper,
         caliper_unit=caliper_unit, window=window, begin=begin,
     )  # fmt: skip
 
@@ -271,6 +282,27 @@ def _refuse_times(treated_at: str, until: str | None, columns: Sequence[str]) ->
             )
 
 
-def _column(frame: pl.DataFrame, runs: Runs, name: str) -> Any:
+def _columns(frame: pl.DataFrame, runs: Runs, names: Sequence[str]) -> Floats:
+    """Return columns of the runs, (R, k)."""
     rows = runs.rows(np.arange(len(runs)), runs.first.astype(np.int64))
-    return frame[name].cast(pl.Float64).to_numpy()[rows]
+    out = np.empty((len(runs), len(names)))
+    for k, name in enumerate(names):
+        out[:, k] = frame[name].cast(pl.Float64).to_numpy()[rows]
+    return out
+
+
+def _unit(runs: Runs, months: Sequence[int], where: Score | Points, unit: str) -> float:
+    """Return what a caliper is counted in; a distance of covariates is in sd already."""
+    if unit == "raw" or isinstance(where, Points):
+        return 1.0
+    return spread_within(runs, months, where)
+
+
+def _widths(
+    frame: pl.DataFrame, runs: Runs, months: Sequence[int], limited: dict[str, float], unit: str
+) -> Floats:
+    """Return the widths of calipers on columns, (k,)."""
+    return np.array([
+        width * _unit(runs, months, Given(fixed=_columns(frame, runs, [name])[:, 0]), unit)
+        for name, width in limited.items()
+    ])  # fmt: skip

@@ -5,46 +5,27 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from toolkit.matching.nearest import Task, match_in_tree, match_on_line
+from toolkit.matching.risk_sets.place import Points, at_risk_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
+    from toolkit.matching.risk_sets.place import Score
     from toolkit.matching.risk_sets.runs import Bools, Floats, Ints, Runs
 
-Order = Literal["largest", "smallest", "random"]
-ORDERS = ("largest", "smallest", "random")
+Order = Literal["largest", "smallest", "random", "closest"]
+ORDERS = ("largest", "smallest", "random", "closest")
 #: Why a starter has no control; the place in this list is the code.
 REASONS = ("no control in the cell", "controls used up", "none within the caliper")
 #: Cells beyond which a table of them all is not made.
 _TABLE = 1 << 24
-
-
-class Score(Protocol):
-    """What people are matched on, month by month."""
-
-    @property
-    def fixed(self) -> Floats | None:
-        """The score of each run where it is the same in all months."""
-
-    def score(self, month: int, run: Ints) -> Floats:
-        """Return the score of some runs in a month."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Given:
-    """A score that came with the data."""
-
-    fixed: Floats = field(repr=False)
-
-    def score(self, month: int, run: Ints) -> Floats:
-        """Return the score of some runs; the month is in the run."""
-        del month
-        return self.fixed[run]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +37,11 @@ class Rules:
     ratio : int
     replace, reuse : bool
         Whether one may serve several starters of a month; and in several months.
-    order : {"largest", "smallest", "random"}
+    order : {"largest", "smallest", "random", "closest"}
     width : float
         Greatest distance.
+    near, near_width : (R, q), (q,) arrays
+        Columns in which the two of a pair may differ by at most a width.
     period : int
         Calendar months that count as one; 0 = the calendar does not count.
     seed : int
@@ -69,6 +52,8 @@ class Rules:
     reuse: bool
     order: Order
     width: float
+    near: Floats = field(repr=False)
+    near_width: Floats = field(repr=False)
     period: int
     seed: int
 
@@ -97,18 +82,21 @@ class Pairs:
     reason: Ints = field(repr=False)
 
 
-def match_months(runs: Runs, months: Sequence[int], score: Score, rules: Rules) -> Pairs:
+def match_months(runs: Runs, months: Sequence[int], where: Score | Points, rules: Rules) -> Pairs:
     """Match the starters of each month to people at risk in it who do not start in it."""
-    now = at_risk_in(runs, score)
+    from toolkit.matching.risk_sets.lots_kernel import lot
+
+    now = _standing(runs, where)
     period_low, span = _periods(runs, rules.period)
     used = np.zeros(0 if rules.reuse else int(runs.person.max()) + 1, dtype=bool)
 
     def one(month: int) -> Pairs:
-        at, value = now(month)
+        seed = np.uint64(lot(np.uint64(rules.seed), np.uint64(month - runs.low)))
+        at, points = now(month, seed)
         cell = runs.cell[at].astype(np.int64) * span
         if rules.period:
             cell += runs.calendar_at(at, month) // rules.period - period_low
-        return _match_month(runs, month, at, value, cell, rules, used)
+        return _match_month(runs, month, at, points, cell, rules, used, seed)
 
     if rules.reuse:  # months know nothing of each other
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
@@ -119,42 +107,31 @@ def match_months(runs: Runs, months: Sequence[int], score: Score, rules: Rules) 
     return Pairs(**{name: np.concatenate([getattr(f, name) for f in found]) for name in names})
 
 
-def at_risk_in(runs: Runs, score: Score) -> Callable[[int], tuple[Ints, Floats]]:
-    """Return a function of a month: the runs at risk in it and their scores, by rising score."""
-    if score.fixed is None:
+def _standing(runs: Runs, where: Score | Points) -> Callable[[int, np.uint64], tuple[Ints, Floats]]:
+    """Return a function of a month and its seed: runs at risk and their points, (n, p).
 
-        def sort_now(month: int) -> tuple[Ints, Floats]:
-            at = np.flatnonzero((runs.first <= month) & (runs.last >= month))
-            value = score.score(month, at)
-            order = np.argsort(value, kind="stable")
-            return at[order], value[order]
-
-        return sort_now
-    order = np.argsort(score.fixed, kind="stable")  # once for all months
-    first, last, value = runs.first[order], runs.last[order], score.fixed[order]
-
-    def sorted_before(month: int) -> tuple[Ints, Floats]:
-        there = (first <= month) & (last >= month)
-        return order[there], value[there]
-
-    return sorted_before
-
-
-def spread_within(runs: Runs, months: Sequence[int], score: Score) -> float:
-    """Return the standard deviation of the score within risk sets, over all rows of these months.
-
-    Of the score's distance to the mean of its month: months that differ in level do not widen it.
+    They come by rising score, those of one score by lot, so that the first and the last of equals,
+    whom the search meets first, are not the same people in every month.
     """
-    now = at_risk_in(runs, score)
-    total, square = 0.0, 0.0
-    for month in months:
-        at, value = now(month)
-        weight = runs.weight_of(at)
-        total += weight.sum()
-        if weight.sum() > 0:
-            off = value - weight @ value / weight.sum()
-            square += float(weight @ (off * off))
-    return float(np.sqrt(square / total)) if total else 0.0
+    from toolkit.matching.risk_sets.lots_kernel import shuffle_equals
+
+    if isinstance(where, Points):
+        values = where.values
+
+        def as_points(month: int, seed: np.uint64) -> tuple[Ints, Floats]:
+            at = np.flatnonzero((runs.first <= month) & (runs.last >= month))
+            shuffle_equals(np.zeros(len(at)), at, seed)
+            return at, values[at]
+
+        return as_points
+    sort = at_risk_in(runs, where)
+
+    def on_line(month: int, seed: np.uint64) -> tuple[Ints, Floats]:
+        at, value = sort(month)
+        shuffle_equals(value, at, seed)
+        return at, value[:, None]
+
+    return on_line
 
 
 def _periods(runs: Runs, period: int) -> tuple[int, int]:
@@ -167,45 +144,51 @@ def _periods(runs: Runs, period: int) -> tuple[int, int]:
 
 
 def _match_month(
-    runs: Runs, month: int, at: Ints, value: Floats, cell: Ints, rules: Rules, used: Bools
-) -> Pairs:
-    from toolkit.matching.risk_sets.nearest_kernel import (
-        NOBODY,
-        TOO_FAR,
-        by_group,
-        draw_bits,
-        draws,
-        match_cells,
-    )
-
-    seed = np.uint64(draw_bits(np.uint64(rules.seed), np.uint64(month - runs.low)))
+    runs: Runs, month: int, at: Ints, points: Floats, cell: Ints, rules: Rules, used: Bools,
+    seed: np.uint64,
+) -> Pairs:  # fmt: skip
     own = runs.starts[at] & (runs.last[at] == month)
-    starter, own_value = at[own], value[own]
-    cells, own_cell = np.unique(cell[own], return_inverse=True)
+    cells = np.unique(cell[own])
     group = _among(cells, cell)
-    may = (group >= 0) & ~own
+    there = (group >= 0) if not len(used) else (group >= 0) & (own | ~used[runs.person[at]])
+    at, points, group, own = at[there], points[there], group[there], own[there]
+    person = runs.person[at].astype(np.int64)
     if len(used):
-        may &= ~used[runs.person[at]]
-    control, value, group = at[may], value[may], group[may]
-    order, begin = by_group(group, len(cells))
-    control, value = control[order], value[order]
-    person = runs.person[starter]
-    turn = _turn(own_value, draws(seed, person), rules.order)
-    found, distance = match_cells(
-        value, runs.person[control], begin, own_value, person, own_cell, turn, rules.ratio,
-        rules.replace, rules.width, used, seed,
+        once = own.copy()  # a person with two spells at risk: the first, which is by lot
+        once[np.flatnonzero(~own)[np.unique(person[~own], return_index=True)[1]]] = True
+        at, points, group, own, person = (a[once] for a in (at, points, group, own, person))
+    several = len(np.unique(person)) < len(person)
+    rows = np.flatnonzero(own)
+    wanted = np.zeros(len(at), dtype=np.int64)
+    wanted[rows] = rules.ratio
+    task = Task(
+        points=np.ascontiguousarray(points), focal=own, cell=group,
+        rank=None if points.shape[1] == 1 else np.arange(len(at)),
+        visit=_turn(rows, points[rows, 0], rules.order, seed), wanted=wanted, caliper=rules.width,
+        near=rules.near[at], width=rules.near_width,
+        # nobody serves for themselves, in another spell
+        other=person[:, None] if several else np.zeros((len(at), 0), dtype=np.int64),
+        again=rules.replace, closest=rules.order == "closest",
     )  # fmt: skip
-    matched = found >= 0
-    none_there = np.diff(begin)[own_cell] == 0
-    first = found[:, 0]
+    match = match_on_line if points.shape[1] == 1 else match_in_tree
+    focal, partner, distance = match(task)
+    if len(used):
+        used[person[partner]] = True
+    count = len(cells)
+    offered = np.bincount(group[~own], minlength=count)
+    taken = np.bincount(group[np.unique(partner)], minlength=count)
+    left = offered if rules.replace else offered - taken
+    matched = np.zeros(len(at), dtype=bool)
+    matched[focal] = True
+    limited = np.isfinite(rules.width) or len(rules.near_width) > 0
     reason = np.select(
-        [first >= 0, none_there, first == NOBODY, first == TOO_FAR], [-1, 0, 1, 2]
-    ).astype(np.int64)
+        [matched[rows], offered[group[rows]] == 0, (left[group[rows]] == 0) | (not limited)],
+        [-1, 0, 1], default=2,
+    )  # fmt: skip
     return Pairs(
-        month=np.full(int(matched.sum()), month),
-        starter=np.broadcast_to(starter[:, None], found.shape)[matched],
-        control=control[found[matched]], distance=distance[matched],
-        sought_month=np.full(len(starter), month), sought=starter, reason=reason,
+        month=np.full(len(focal), month), starter=at[focal], control=at[partner],
+        distance=distance, sought_month=np.full(len(rows), month), sought=at[rows],
+        reason=reason.astype(np.int64),
     )  # fmt: skip
 
 
@@ -220,9 +203,12 @@ def _among(cells: Ints, cell: Ints) -> NDArray[np.int64]:
     return np.where(cells[place] == cell, place, -1)
 
 
-def _turn(value: Floats, draw: NDArray[np.uint64], order: Order) -> Ints:
-    """Return the starters in the order in which they choose; those of one score by lot."""
+def _turn(rows: Ints, score: Floats, order: Order, seed: np.uint64) -> Ints:
+    """Return the starters in the order in which they choose; those of one score are so by lot."""
     if order == "random":
-        return np.argsort(draw, kind="stable")
-    key = -value if order == "largest" else value
-    return np.lexsort((draw, key))
+        from toolkit.matching.risk_sets.lots_kernel import lots
+
+        return rows[np.argsort(lots(seed + np.uint64(1), rows), kind="stable")]
+    if order == "closest":
+        return rows
+    return rows[np.argsort(-score if order == "largest" else score, kind="stable")]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 CalendarUnit = Literal["month", "quarter", "year", "none"]
 #: Calendar months that count as one.
 CALENDAR_UNITS = {"month": 1, "quarter": 3, "year": 12, "none": 0}
+Caliper = float | Mapping[str, float] | None
 CaliperUnit = Literal["sd", "raw"]
 CALIPER_UNITS = ("sd", "raw")
 
@@ -43,8 +45,7 @@ def check_options(
     *,
     control: str,
     score: str,
-    order: str,
-    caliper: float | None,
+    order: str | None,
     caliper_unit: str,
     calendar_unit: str,
     ratio: int,
@@ -56,11 +57,10 @@ def check_options(
     """Raise for options outside their set, and for those that contradict each other."""
     check_option("control", control, CONTROLS)
     check_option("score", score, SCORE_KINDS)
-    check_option("order", order, ORDERS)
+    if order is not None:
+        check_option("order", order, ORDERS)
     check_option("caliper_unit", caliper_unit, CALIPER_UNITS)
     check_option("calendar_unit", calendar_unit, tuple(CALENDAR_UNITS))
-    if caliper is not None and not (np.isfinite(caliper) and caliper >= 0):
-        raise CallError(f"caliper={caliper!r} is no distance", fix="a number from 0, or None")
     for name, value, low in (("ratio", ratio, 1), ("background", background, 0), ("seed", seed, 0)):
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < low:
             raise CallError(f"{name}={value!r} is no count", fix=f"a whole number from {low}")
@@ -69,6 +69,34 @@ def check_options(
             "replace=True lets one serve twice in a month, reuse=False at most once in all",
             fix="choose one of them",
         )
+
+
+def read_calipers(
+    caliper: Caliper, frame: pl.DataFrame, on: Any
+) -> tuple[float | None, dict[str, float]]:
+    """Return the width on the score or distance, and those on columns of the data.
+
+    Raises
+    ------
+    toolkit.errors.ToolkitError
+        For widths that are no numbers from 0, and columns that cannot be used.
+    """
+    named: dict[Any, Any] = dict(caliper) if isinstance(caliper, Mapping) else {None: caliper}
+    own, columns = None, {}
+    for name, width in named.items():
+        if width is None:
+            continue
+        number = isinstance(width, (int, float, np.number)) and not isinstance(width, bool)
+        if not (number and np.isfinite(width) and width >= 0):
+            raise CallError(f"A caliper of {width!r} is no width", fix="a finite number from 0")
+        if name is None or (isinstance(on, str) and name == on):
+            own = float(width)
+            continue
+        require_columns(frame, name)
+        require_numeric(frame, name)
+        require_no_nulls(frame, name)
+        columns[str(name)] = float(width)
+    return own, columns
 
 
 def read_window(window: tuple[int, int] | None, runs: Runs) -> list[int]:

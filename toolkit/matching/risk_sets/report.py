@@ -11,6 +11,7 @@ import polars as pl
 from toolkit.errors import CallError, EmptyCohortError
 from toolkit.matching.risk_sets.censoring import own_start
 from toolkit.matching.risk_sets.months import REASONS
+from toolkit.matching.risk_sets.place import Points
 from toolkit.matching.risk_sets.result import RiskSetMatched
 from toolkit.matching.sample import attrition_of
 from toolkit.provenance import versions
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
     from toolkit.matching.risk_sets.censoring import Censoring
     from toolkit.matching.risk_sets.door import Columns
-    from toolkit.matching.risk_sets.months import Pairs, Rules, Score
+    from toolkit.matching.risk_sets.months import Pairs, Rules
+    from toolkit.matching.risk_sets.place import Score
     from toolkit.matching.risk_sets.result import Control
     from toolkit.matching.risk_sets.runs import Ints, Runs
     from toolkit.matching.risk_sets.starts import Starts
@@ -37,8 +39,8 @@ _HEAVY = 20.0
 
 def build(
     frame: pl.DataFrame, names: Columns, runs: Runs, pairs: Pairs, uses: Uses,
-    months: Sequence[int], score: Score, rules: Rules, *, control: Control,
-    censoring: Censoring | None, fitted: Starts | None, formula: str | None, window: Any,
+    months: Sequence[int], where: Score | Points, rules: Rules, *, control: Control,
+    censoring: Censoring | None, fitted: Starts | None, on: Any, window: Any,
     begin: float, **options: Any,
 ) -> RiskSetMatched:  # fmt: skip
     """Return the result of a matching.
@@ -59,10 +61,6 @@ def build(
     time_name = names.time or "time"
     calendar = names.calendar if names.time else "reference" if names.calendar else None
     used = _frame(frame, names, runs, uses, time_name, calendar)
-    value = np.empty(len(uses.run))
-    for month in months:
-        there = uses.month == month
-        value[there] = score.score(month, uses.run[there])
     return RiskSetMatched(
         meta={
             "method": "nearest neighbour within risk sets (dynamic assignment)",
@@ -74,7 +72,7 @@ def build(
             "warnings": _warnings(runs, sets, censoring, control),
             "seed": rules.seed,
             "options": {
-                "on": formula or names.watched[0], "exact": list(names.exact), "window": window,
+                "on": on, "exact": list(names.exact), "window": window,
                 "ratio": rules.ratio, "replace": rules.replace, "reuse": rules.reuse,
                 "order": rules.order, "width": rules.width, "calendar_months": rules.period,
                 "control": control, **options,
@@ -85,7 +83,7 @@ def build(
         frame=used, treatment="treated", treated=uses.treated,
         weights=pl.Series("weight", uses.weight), sampling=uses.sampling, estimand="ATT",
         covariates=tuple(dict.fromkeys([*names.watched, *names.exact])), subclass=uses.subclass,
-        cluster=names.person, score=pl.Series("score", value),
+        cluster=names.person, score=_score(uses, months, where),
         attrition=_attrition(runs, pairs, uses, months),
         person=names.person, time=time_name, spell=names.spell, calendar=calendar,
         control=control, score_model=fitted.table if fitted else None,
@@ -118,6 +116,17 @@ def _frame(
             fix="rename it before matching",
         )
     return frame[runs.rows(uses.run, uses.month)].with_columns(added)
+
+
+def _score(uses: Uses, months: Sequence[int], where: Score | Points) -> pl.Series | None:
+    """Return the score of each use; None where there is only a distance."""
+    if isinstance(where, Points):
+        return None
+    value = np.empty(len(uses.run))
+    for month in months:
+        there = uses.month == month
+        value[there] = where.score(month, uses.run[there])
+    return pl.Series("score", value)
 
 
 def _date(month: pl.Expr) -> pl.Expr:

@@ -100,7 +100,7 @@ def _background(
     runs: Runs, months: Sequence[int], control: Ints, most: int, seed: int
 ) -> tuple[Ints, Floats]:
     """Return rows at risk that neither start nor serve, and how many each stands for."""
-    from toolkit.matching.risk_sets.nearest_kernel import draw_bits, draws
+    from toolkit.matching.risk_sets.lots_kernel import lot, lots
 
     none = np.zeros(0, dtype=np.int64), np.zeros(0)
     size = np.int64(len(runs))
@@ -121,8 +121,8 @@ def _background(
         n = len(at)
         wanted = max(share, min(_FEW / n, 1.0)) if n else 1.0
         if wanted < 1:
-            now = np.uint64(draw_bits(np.uint64(seed ^ _OTHER), np.uint64(month - runs.low)))
-            at = at[draws(now, at) < np.uint64(wanted * 2.0**64)]
+            now = np.uint64(lot(np.uint64(seed ^ _OTHER), np.uint64(month - runs.low)))
+            at = at[lots(now, at) < np.uint64(wanted * 2.0**64)]
         rows.append(month * size + at)
         stands.append(np.full(len(at), n / max(len(at), 1)))
     return np.concatenate(rows), np.concatenate(stands)
