@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from toolkit.errors import CheckError, ToolkitError, ToolkitWarning
+from toolkit.errors import CallError, CheckError, ToolkitError, ToolkitWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -339,6 +339,33 @@ def report(
 
     page = binder.main(out, register, language=language)
     print(f"report: {page.as_posix()}")
+
+
+@app.command()
+def protocol(
+    config: Annotated[
+        Path | None, typer.Argument(help="The protocol as TOML; --example prints one.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for protocol.html, .txt and .json.")
+    ] = None,
+    language: Language = "nl",
+    example: Annotated[
+        bool, typer.Option("--example", help="Print a protocol to start from.")
+    ] = False,
+) -> None:
+    """Check a research protocol and put it on one page: question, data, concepts, method."""
+    from toolkit import effects
+
+    if example:
+        print(effects.example_protocol(), end="")
+        return
+    if config is None:
+        raise CallError("No protocol is named", fix="reintegratie protocol FILE.toml, or --example")
+    found = effects.protocol(config)
+    print(found.text(language), end="")
+    if out is not None:
+        print(f"\nprotocol: {found.save(out, language=language).as_posix()}")
 
 
 def _run(study: Callable[..., Any], register: Path, out: Path, language: str) -> None:

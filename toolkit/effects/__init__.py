@@ -21,6 +21,7 @@ from toolkit.effects.doubly_robust import (
 from toolkit.effects.gate import Verdict, gate
 from toolkit.effects.gross_net import GrossNet
 from toolkit.effects.profile import Profile, profile
+from toolkit.effects.protocol import Protocol, example_protocol, protocol
 from toolkit.effects.registry import claim, methods
 from toolkit.effects.result import EffectResult
 from toolkit.effects.sensitivity import (
@@ -50,6 +51,7 @@ __all__ = [
     "OmittedVariable",
     "Power",
     "Profile",
+    "Protocol",
     "Randomisation",
     "RosenbaumBounds",
     "Thresholds",
@@ -63,6 +65,7 @@ __all__ = [
     "doubly_robust_arms",
     "e_value",
     "e_value_of",
+    "example_protocol",
     "experiment",
     "gate",
     "methods",
@@ -70,6 +73,7 @@ __all__ = [
     "omitted_variable_bounds",
     "partial_r2",
     "profile",
+    "protocol",
     "randomise",
     "robustness_value",
     "rosenbaum_bounds",

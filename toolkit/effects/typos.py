@@ -50,7 +50,9 @@ def checked(model: type[Model], found: Any, *, where: str) -> Model:
 
 
 def _explained(error: ValidationError, model: type[BaseModel], where: str) -> InputError:
-    first = error.errors()[0]
+    found = error.errors()
+    # a typo is also a word that is missing: name what stands there
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     place, kind = first["loc"], first["type"]
     name = masked(str(next((p for p in reversed(place) if isinstance(p, str)), "it")))
     path = ".".join(str(p + 1) if isinstance(p, int) else str(p) for p in place)
