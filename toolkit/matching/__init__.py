@@ -7,7 +7,12 @@ from toolkit.matching.propensity import Propensity, propensity
 from toolkit.matching.risk_sets import RiskSetMatched, match_risk_sets
 from toolkit.matching.sample import Nuisance, Sample, plain_sample
 from toolkit.matching.treatment import ESTIMANDS, Estimand, read_treatment
-from toolkit.matching.weighting import Weighted, weigh
+from toolkit.matching.weighting import (
+    Weighted,
+    WeightedOverTime,
+    weigh,
+    weigh_over_time,
+)
 
 __all__ = [
     "ESTIMANDS",
@@ -19,6 +24,7 @@ __all__ = [
     "RiskSetMatched",
     "Sample",
     "Weighted",
+    "WeightedOverTime",
     "balance",
     "match",
     "match_risk_sets",
@@ -26,4 +32,5 @@ __all__ = [
     "propensity",
     "read_treatment",
     "weigh",
+    "weigh_over_time",
 ]

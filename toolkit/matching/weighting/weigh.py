@@ -130,7 +130,8 @@ def weigh(
 
     Examples
     --------
-    >>>     >>> from toolkit import matching
+    >>> import polars as pl
+    >>> from toolkit import matching
     >>> people = pl.DataFrame({"old": [0, 0, 0, 0, 1, 1, 1], "course": [1, 0, 0, 0, 1, 1, 0]})
     >>> matching.weigh(people, on="course ~ old").weights.round(4).to_list()
     [1.0, 0.3333, 0.3333, 0.3333, 1.0, 1.0, 2.0]
