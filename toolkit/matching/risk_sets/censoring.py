@@ -46,7 +46,8 @@ class Censoring:
 
 def make_censoring(runs: Runs, uses: Uses, starts: Starts) -> Censoring:
     """Return the weights of the controls in use, from the fitted chance to start."""
-    from toolkit.matching.risk_sets.censoring_kernel import last_of_unit, still_untreated
+    from toolkit.matching.risk_sets.censoring_kernel import still_untreated
+    from toolkit.matching.risk_sets.risk_kernel import last_of_unit
 
     final = np.minimum(last_of_unit(runs.unit, runs.last), runs.treated_at - 1)
     serves = ~uses.treated & (uses.weight > 0)

@@ -42,13 +42,3 @@ def still_untreated(
                     # -log(1 - p) = log(1 + e^η)
                     total += np.log1p(np.exp(-abs(eta))) + max(eta, 0.0)
             out[begin[i] + k] = total
-
-
-@nb.njit(cache=True, nogil=True)
-def last_of_unit(unit: Array, last: Array) -> Array:
-    """Return the last month at risk of the unit of each run."""
-    out = last.copy()
-    for r in range(len(unit) - 2, -1, -1):
-        if unit[r] == unit[r + 1]:
-            out[r] = out[r + 1]
-    return out

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _TELLS = 0.98
 #: Fewer rows than this tell nothing.
 _ENOUGH = 50
-_MOST = 50_000
+_MOST = 10_000
 
 
 def refuse_foresight(frame: pl.DataFrame, runs: Runs, columns: Sequence[str]) -> None:
@@ -34,7 +34,7 @@ def refuse_foresight(frame: pl.DataFrame, runs: Runs, columns: Sequence[str]) ->
     toolkit.errors.InputError
         It names the column.
     """
-    from toolkit.matching.risk_sets.censoring_kernel import last_of_unit
+    from toolkit.matching.risk_sets.risk_kernel import last_of_unit
 
     month = runs.low + int(np.argmax(runs.starters()))
     there = (runs.first <= month) & (runs.last >= month) & (runs.treated_at != month)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from toolkit.matching.nearest import Task, match_in_tree, match_on_line
-from toolkit.matching.risk_sets.place import Points, at_risk_in
+from toolkit.matching.risk_sets.place import Points, by_score, list_months
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,7 +86,7 @@ def match_months(runs: Runs, months: Sequence[int], where: Score | Points, rules
     """Match the starters of each month to people at risk in it who do not start in it."""
     from toolkit.matching.risk_sets.lots_kernel import lot
 
-    now = _standing(runs, where)
+    now = _standing(runs, months, where)
     period_low, span = _periods(runs, rules.period)
     used = np.zeros(0 if rules.reuse else int(runs.person.max()) + 1, dtype=bool)
 
@@ -107,7 +107,9 @@ def match_months(runs: Runs, months: Sequence[int], where: Score | Points, rules
     return Pairs(**{name: np.concatenate([getattr(f, name) for f in found]) for name in names})
 
 
-def _standing(runs: Runs, where: Score | Points) -> Callable[[int, np.uint64], tuple[Ints, Floats]]:
+def _standing(
+    runs: Runs, months: Sequence[int], where: Score | Points
+) -> Callable[[int, np.uint64], tuple[Ints, Floats]]:
     """Return a function of a month and its seed: runs at risk and their points, (n, p).
 
     They come by rising score, those of one score by lot, so that the first and the last of equals,
@@ -116,15 +118,15 @@ def _standing(runs: Runs, where: Score | Points) -> Callable[[int, np.uint64], t
     from toolkit.matching.risk_sets.lots_kernel import shuffle_equals
 
     if isinstance(where, Points):
-        values = where.values
+        values, lists = where.values, list_months(runs, months)
 
         def as_points(month: int, seed: np.uint64) -> tuple[Ints, Floats]:
-            at = np.flatnonzero((runs.first <= month) & (runs.last >= month))
+            at = lists.of(month).astype(np.int64)
             shuffle_equals(np.zeros(len(at)), at, seed)
             return at, values[at]
 
         return as_points
-    sort = at_risk_in(runs, where)
+    sort = by_score(runs, months, where)
 
     def on_line(month: int, seed: np.uint64) -> tuple[Ints, Floats]:
         at, value = sort(month)
@@ -152,12 +154,11 @@ def _match_month(
     group = _among(cells, cell)
     there = (group >= 0) if not len(used) else (group >= 0) & (own | ~used[runs.person[at]])
     at, points, group, own = at[there], points[there], group[there], own[there]
-    person = runs.person[at].astype(np.int64)
+    person = runs.person[at].astype(np.int64) if runs.several or len(used) else at
     if len(used):
         once = own.copy()  # a person with two spells at risk: the first, which is by lot
         once[np.flatnonzero(~own)[np.unique(person[~own], return_index=True)[1]]] = True
         at, points, group, own, person = (a[once] for a in (at, points, group, own, person))
-    several = len(np.unique(person)) < len(person)
     rows = np.flatnonzero(own)
     wanted = np.zeros(len(at), dtype=np.int64)
     wanted[rows] = rules.ratio
@@ -167,7 +168,7 @@ def _match_month(
         visit=_turn(rows, points[rows, 0], rules.order, seed), wanted=wanted, caliper=rules.width,
         near=rules.near[at], width=rules.near_width,
         # nobody serves for themselves, in another spell
-        other=person[:, None] if several else np.zeros((len(at), 0), dtype=np.int64),
+        other=person[:, None] if runs.several else np.zeros((len(at), 0), dtype=np.int64),
         again=rules.replace, closest=rules.order == "closest",
     )  # fmt: skip
     match = match_on_line if points.shape[1] == 1 else match_in_tree
@@ -176,7 +177,9 @@ def _match_month(
         used[person[partner]] = True
     count = len(cells)
     offered = np.bincount(group[~own], minlength=count)
-    taken = np.bincount(group[np.unique(partner)], minlength=count)
+    serves = np.zeros(len(at), dtype=bool)
+    serves[partner] = True
+    taken = np.bincount(group[serves], minlength=count)
     left = offered if rules.replace else offered - taken
     matched = np.zeros(len(at), dtype=bool)
     matched[focal] = True

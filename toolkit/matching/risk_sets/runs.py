@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,6 +87,11 @@ class Runs:
         """Number of person-months at risk."""
         return int(self.last.sum(dtype=np.int64) - self.first.sum(dtype=np.int64)) + len(self)
 
+    @property
+    def several(self) -> bool:
+        """Whether some person has more than one spell."""
+        return bool(self.unit[-1] > self.person[-1])
+
     def starters(self) -> Ints:
         """Return the number of starts in each month from `low` to `high`."""
         return np.bincount(self.last[self.starts] - self.low, minlength=self.high - self.low + 1)
@@ -110,6 +115,6 @@ class Runs:
         since = month - self.first[run].astype(np.int64)
         return self.calendar[run].astype(np.int64) + since
 
-    def weight_of(self, run: Ints) -> Floats:
+    def weight_of(self, run: NDArray[Any]) -> Floats:
         """Return the weights of some runs."""
         return self.weight[run] if len(self.weight) > 1 else np.full(len(run), self.weight[0])

@@ -195,7 +195,8 @@ def _cuts(months: Ints) -> list[int]:
 
 def _matrix(formula: str, frame: pl.DataFrame, runs: Runs, rows: Ints) -> tuple[Covariates, Floats]:
     """Return the covariates of the runs, (R, p), less their means; in 32 bits where it is large."""
-    some = np.unique(np.linspace(0, len(runs) - 1, min(_LEARNED, len(runs))).astype(np.int64))
+    many = min(_LEARNED, len(runs))
+    some = np.arange(many) * len(runs) // many
     counts = (runs.last[some] - runs.first[some] + 1).astype(np.int64)
     known = list(frame.columns)
     taken = rows[some]

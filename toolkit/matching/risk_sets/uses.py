@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.matching.risk_sets.place import list_months
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -110,13 +112,14 @@ def _background(
         return none
     share = min(1.0, most / total)
     rows, stands = [none[0]], [none[1]]
+    lists = list_months(runs, months)
     other = np.ones(len(runs), dtype=bool)
     for month in months:
         low, high = np.searchsorted(control, [month * size, (month + 1) * size])
         serves = control[low:high] - month * size
         other[serves] = False
-        starts_now = runs.starts & (runs.last == month)
-        at = np.flatnonzero((runs.first <= month) & (runs.last >= month) & other & ~starts_now)
+        at = lists.of(month)
+        at = at[other[at] & ~(runs.starts[at] & (runs.last[at] == month))].astype(np.int64)
         other[serves] = True
         n = len(at)
         wanted = max(share, min(_FEW / n, 1.0)) if n else 1.0
