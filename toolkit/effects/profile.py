@@ -5,7 +5,7 @@ from __future__ import annotations
 import time as clock
 import warnings as python_warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -51,8 +51,6 @@ class Profile(EffectResult):
     conf_level : float
     seed : int
         Of the bands.
-    weight : (2,) array
-        Weight of controls and treated in the comparison, observed or not.
     """
 
     month: Ints = field(repr=False)
@@ -60,7 +58,6 @@ class Profile(EffectResult):
     band: bool
     conf_level: float
     seed: int
-    weight: Floats = field(repr=False)
 
     def tidy(self) -> pl.DataFrame:
         """Return a row an outcome and month since start.
@@ -77,15 +74,19 @@ class Profile(EffectResult):
         )
 
     def observed(self) -> pl.DataFrame:
-        """Return who is still seen: `month, outcome, share_treated, share_control` (weighted)."""
+        """Return who is still seen: `month, outcome, share_treated, share_control` (weighted).
+
+        Shares are of those who count in the month: a control censored at its own start counts no
+        more.
+        """
         return pl.concat(
             [
                 pl.DataFrame(
                     {
                         "month": self.month,
                         "outcome": pl.Series([name] * len(self.month), dtype=pl.String),
-                        "share_treated": found.size[1] / self.weight[1],
-                        "share_control": found.size[0] / self.weight[0],
+                        "share_treated": found.share[1],
+                        "share_control": found.share[0],
                     }
                 )
                 for name, found in self.by_outcome.items()
@@ -280,14 +281,14 @@ def profile(
     *,
     outcome: str | Sequence[str],
     months: Iterable[int] = range(-24, 61),
-    person: str = "person",
-    start: str = "start",
+    person: str | None = None,
+    start: str | None = None,
     month: str = "month",
     until: str | None = None,
     treatment: str | None = None,
     weights: str | None = None,
     design: str | None = None,
-    cluster: str | None = None,
+    cluster: str | Sequence[str] | Literal[False] | None = None,
     balanced: bool = False,
     definition: Definition | None = None,
     band: bool = True,
@@ -308,10 +309,12 @@ def profile(
         Columns of true/false or numbers.
     months : iterable of int
         Months since start; 0 is the calendar month of the start.
-    person, start, month : str
-        `person` in both, `start` (a date, or the number of a month) in the rows, `month` of the
-        same kind in the panel. Controls need a start too: the month in which they could have
-        started.
+    person, start : str, optional
+        Columns of the rows, ``person`` also of the panel; `start` is a date or the number of a
+        month. Risk sets know theirs; of other rows they are ``"person"`` and ``"start"`` unless
+        said. Controls need a start too: the month in which they could have started.
+    month : str
+        Column of the panel, of the same kind as the start.
     until : str, optional
         Column of the rows: month from which a row is not looked at any more (the control that
         starts himself), null = never.
@@ -319,9 +322,9 @@ def profile(
         For plain frames.
     design : str, optional
         Key of the registry, where the rows come from elsewhere: an experiment, for instance.
-    cluster : str, optional
-        Rows that belong together; that of the sample, or the person where one stands in several
-        rows.
+    cluster : str, sequence of str, or False, optional
+        Rows that belong together; two or more cross each other. By default the sample's own, or its
+        pairs (``"subclass"``), and the person where one stands in several rows; False = none.
     balanced : bool
         Keep only rows observed in all months, so that every month is about the same people.
     definition : Definition, optional
@@ -346,7 +349,8 @@ def profile(
     -----
     Means are weighted over those observed in that month. Standard errors come from influence
     functions, summed by cluster, and count that weights were estimated where the sample says how
-    (`Sample.nuisance`); otherwise weights are taken as given. Bands: quantile of the largest
+    (`Sample.nuisance`); otherwise weights are taken as given, which is on the safe side for strata
+    and for matching with replacement. Bands: quantile of the largest
     standardised deviation of the Gaussian limit (Montiel Olea and Plagborg-Møller 2019). Cost is
     one walk along each row's months; nothing of the size of rows × months is kept.
 
@@ -369,10 +373,12 @@ def profile(
     wanted = read_months(months)
     first, last = int(wanted[0]), int(wanted[-1])
     groups = read_groups(
-        x, treatment=treatment, weights=weights, design=design, cluster=cluster, person=person
-    )
-    sample, weight, dropped = groups.sample, groups.weight, {}
-    used = weight > 0
+        x, treatment=treatment, weights=weights, design=design, cluster=cluster, person=person,
+        start=start,
+    )  # fmt: skip
+    sample, person, start = groups.sample, groups.person, groups.start
+    weight, dropped = groups.weights(np.arange(first, last + 1)), {}
+    used = groups.weight > 0
     from toolkit.registers import Register
 
     if isinstance(panel, Register):
@@ -391,7 +397,7 @@ def profile(
         sample.frame, used, panel, person=person, start=start, month=month, outcomes=outcomes,
         until=until, first=first, last=last,
     )  # fmt: skip
-    dropped["no weight in the comparison"] = int((~used).sum())
+    dropped["rows without weight in the comparison"] = int((~used).sum())
     unseen = used & (rows.begin == rows.end)
     if balanced:
         at = np.flatnonzero(used)
@@ -399,7 +405,9 @@ def profile(
         weight = weight.copy()
         weight[at[~whole]] = 0.0
         dropped["not observed in all months (balanced)"] = int((~whole).sum())
-        _require_both(weight > 0, sample.treated)
+        used = used.copy()
+        used[at[~whole]] = False
+        _require_both(used, sample.treated)
     elif unseen.any():
         groups.warnings.append(
             f"{int(unseen.sum()):,} rows have no month in the panel: they count in no mean"
@@ -407,41 +415,42 @@ def profile(
     found = {
         name: _only(
             moments(
-                rows, name, treated=sample.treated, weight=weight, cluster=groups.cluster,
+                rows, name, treated=sample.treated, weight=weight, clusters=groups.ways(),
                 nuisance=sample.nuisance, first=first, length=last - first + 1,
             ),
             wanted - first,
         )
         for name in outcomes
     }  # fmt: skip
-    size = np.array([weight[~sample.treated].sum(), weight[sample.treated].sum()])
-    used = weight > 0
+    label = groups.clustering.label or None
     result = Profile(
         meta={
             "estimand": f"difference in {', '.join(outcomes)} by month since start: "
-            + ESTIMANDS[sample.estimand],
+            + str(sample.meta.get("estimand", ESTIMANDS[sample.estimand])),
             "method": "Profile by month since start, "
             + str(sample.meta.get("method", "groups as they are")),
             "design": groups.design,
             "n": int(used.sum()),
             "n_treated": int((used & sample.treated).sum()),
             "n_control": int((used & ~sample.treated).sum()),
-            "dropped": {why: count for why, count in dropped.items() if count},
+            "dropped": dict(sample.meta.get("dropped", {}))
+            | {why: count for why, count in dropped.items() if count},
             "warnings": [
+                *sample.meta.get("warnings", ()),
                 *groups.warnings,
                 *moved_at_all(found),
-                *composition(found, size, wanted),
+                *composition(found, wanted),
                 *horizon_warning([last]),
             ],
-            "cluster": groups.cluster_name,
+            "cluster": label,
             "balanced": balanced,
-            "variance": _variance(sample.nuisance is not None, groups.cluster_name),
+            "variance": _variance(sample.nuisance is not None, label),
             "band": "largest standardised deviation over all months" if band else None,
             "seed": seed,
             "versions": versions(),
             "wall_time": clock.perf_counter() - begin,
         },
-        month=wanted, by_outcome=found, band=band, conf_level=conf_level, seed=seed, weight=size,
+        month=wanted, by_outcome=found, band=band, conf_level=conf_level, seed=seed,
     )  # fmt: skip
     for sentence in horizon_warning([last]):
         python_warnings.warn(sentence, ToolkitWarning, stacklevel=2)
@@ -466,6 +475,7 @@ def _only(found: Moments, keep: Ints) -> Moments:
         variance=found.variance[:, keep],
         count=found.count[:, keep],
         size=found.size[:, keep],
+        whole=found.whole[:, keep],
         vcov=found.vcov[np.ix_(keep, keep)],
     )
 

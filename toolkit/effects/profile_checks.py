@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from toolkit.effects.profile_moments import Moments
 
-    Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 #: A share observed this far under its highest changes what a month is about; and a difference this
@@ -23,20 +22,18 @@ _LESS, _APART = 0.05, 0.02
 SHORT = 12
 
 
-def composition(found: Mapping[str, Moments], weight: Floats, month: Ints) -> list[str]:
+def composition(found: Mapping[str, Moments], month: Ints) -> list[str]:
     """Return what to warn of when people are not observed in all months.
 
     Parameters
     ----------
     found : mapping
         By outcome.
-    weight : (2,) array
-        Of controls and treated, observed or not.
     month : (K,) array
     """
     said = []
     for name, one in found.items():
-        share = one.size / weight[:, None]
+        share = one.share
         control, treated = share
         least = int(np.argmin(share.min(axis=0)))
         if share.max() - share[:, least].min() > _LESS:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
 
+from toolkit.effects.contrast_influence import Clustering
+from toolkit.effects.contrast_sample import clustering_of, kind_of, read_sample
 from toolkit.effects.profile_rows import month_numbers
 from toolkit.effects.registry import method
 from toolkit.errors import CallError, EmptyCohortError, WrongTypeError, unknown_option
 from toolkit.estimation.clusters import check_clusters, cluster_codes, few_clusters
 from toolkit.frames import require_columns, require_no_nulls
-from toolkit.matching.sample import Sample, plain_sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from toolkit.matching.sample import Sample
     from toolkit.registers import Register
     from toolkit.trajectories import Definition
 
@@ -37,21 +40,54 @@ class Groups:
     Attributes
     ----------
     sample : Sample
+    person, start : str
+        Columns of its frame.
     weight : (N,) array
-    cluster : (N,) array or None
-        Numbers 0 … C-1; rows of no weight have one too.
-    cluster_name : str or None
+        At the start.
+    clustering : Clustering
     design : str
         Key of the registry.
     warnings : list of str
     """
 
     sample: Sample
+    person: str
+    start: str
     weight: Floats = field(repr=False)
-    cluster: Ints | None = field(repr=False)
-    cluster_name: str | None
+    clustering: Clustering
     design: str
     warnings: list[str]
+
+    def ways(self) -> list[tuple[int, Ints | None]]:
+        """Return what the variance adds up: sign and clusters, of two ways less both at once."""
+        codes = self.clustering.codes
+        if not codes:
+            return [(1, None)]
+        return [
+            ((-1) ** (size + 1), _both([codes[i] for i in chosen]))
+            for size in range(1, len(codes) + 1)
+            for chosen in combinations(range(len(codes)), size)
+        ]
+
+    def weights(self, months: Ints) -> Floats:
+        """Return the weight of each row, (N, 1), or of each row and month, (N, K).
+
+        A sample that says how weights change after the start (controls censored at their own start)
+        does so by `weights_at`.
+        """
+        at = getattr(self.sample, "weights_at", None)
+        later = months[months > 0]
+        if at is None or getattr(self.sample, "control", None) != "censor" or not len(later):
+            return self.weight[:, None]
+        return np.stack([at(int(m)).to_numpy() for m in months], axis=1)
+
+
+def _both(codes: Sequence[Ints]) -> Ints:
+    """Return the numbers of the combinations of codes."""
+    found = codes[0]
+    for other in codes[1:]:
+        found = np.unique(found * (int(other.max()) + 1) + other, return_inverse=True)[1].ravel()
+    return found
 
 
 def read_groups(
@@ -60,8 +96,9 @@ def read_groups(
     treatment: str | None,
     weights: str | None,
     design: str | None,
-    cluster: str | None,
-    person: str,
+    cluster: str | Sequence[str] | Literal[False] | None,
+    person: str | None,
+    start: str | None,
 ) -> Groups:
     """Return who is compared; see `toolkit.effects.profile` for the arguments.
 
@@ -70,24 +107,18 @@ def read_groups(
     toolkit.errors.ToolkitError
         For a plain frame without `treatment`, a sample with one, or columns that cannot be used.
     """
-    if isinstance(x, Sample):
-        for name, given in (("treatment", treatment), ("weights", weights)):
-            if given is not None:
-                raise CallError(
-                    f"{name}={given!r} is for plain frames: this sample has its own",
-                    fix=f"leave out {name}=",
-                )
-        sample = x
-    elif treatment is None:
-        raise CallError(
-            "A plain frame does not say who was treated",
-            fix="name the column: treatment='…', or hand in a matched or weighted sample",
-        )
-    else:
-        sample = plain_sample(x, treatment=treatment, weights=weights)
+    sample = read_sample(x, treatment=treatment, weights=weights, estimand=None)
     key = str(sample.meta.get("design", "naive")) if design is None else design
     method(key)
-    require_columns(sample.frame, person, where="the rows")
+    named = person or getattr(sample, "person", None) or "person"
+    calendar, spell = (getattr(sample, name, None) for name in ("calendar", "spell"))
+    if start is None and spell is not None and calendar is None:
+        raise CallError(
+            "These risk sets know elapsed months only, and people have several spells",
+            fix="match with calendar=, or name the calendar month of the start: start=",
+        )
+    begin = start or calendar or getattr(sample, "time", None) or "start"
+    require_columns(sample.frame, named, begin, where="the rows")
     weight = sample.weights.to_numpy().astype(np.float64)
     used = weight > 0
     for who, name in ((sample.treated, "treated"), (~sample.treated, "controls")):
@@ -95,21 +126,19 @@ def read_groups(
             raise EmptyCohortError(
                 f"No {name} are left in the comparison", fix="look at the sample's attrition"
             )
-    named = cluster or sample.cluster
-    repeated = sample.frame[person].filter(pl.Series(used)).is_duplicated().any()
-    if named is None and repeated:
-        named = person
-    codes, warnings = None, []
-    if named is not None:
-        require_columns(sample.frame, named, where="the rows")
-        column = sample.frame[named]
-        require_no_nulls(sample.frame.filter(pl.Series(used)), named)
-        count = column.filter(pl.Series(used)).n_unique()
-        check_clusters(count, named)
-        warnings += few_clusters(count, named)
-        codes = cluster_codes(column.fill_null(strategy="max"))
+    require_no_nulls(sample.frame.filter(pl.Series(used)), named)
+    clustering = clustering_of(sample, kind_of(sample), cluster)
+    repeated = sample.frame[named].filter(pl.Series(used)).is_duplicated().any()
+    if cluster is None and repeated and named not in clustering.names:
+        codes = cluster_codes(sample.frame[named].fill_null(strategy="forward"))
+        clustering = Clustering(names=(*clustering.names, named), codes=(*clustering.codes, codes))
+    warnings = []
+    for name, codes in zip(clustering.names, clustering.codes, strict=True):
+        count = len(np.unique(codes[used]))
+        check_clusters(count, name)
+        warnings += few_clusters(count, name)
     return Groups(
-        sample=sample, weight=weight, cluster=codes, cluster_name=named, design=key,
+        sample=sample, person=named, start=begin, weight=weight, clustering=clustering, design=key,
         warnings=warnings,
     )  # fmt: skip
 

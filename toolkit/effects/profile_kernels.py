@@ -57,14 +57,21 @@ def fill(
 
 
 @nb.njit(cache=True, nogil=True)
-def add_up(seen: Any, group: Any, weight: Any, total: Any, size: Any, count: Any) -> None:
-    """Add to Σ w y, Σ w and n of each group and month; `seen` is (B, K), NaN = not observed."""
+def add_up(
+    seen: Any, group: Any, weight: Any, total: Any, size: Any, whole: Any, count: Any
+) -> None:
+    """Add to Σ w y, Σ w and n of each group and month, and to Σ w of those not observed too.
+
+    `seen` is (B, K), NaN = not observed; `weight` (B, K), or (B, 1) when it is that of all months.
+    """
     rows, length = seen.shape
+    fixed = weight.shape[1] == 1
     for i in range(rows):
-        w = weight[i]
-        if w > 0:
-            g = group[i]
-            for k in range(length):
+        g = group[i]
+        for k in range(length):
+            w = weight[i, 0] if fixed else weight[i, k]
+            if w > 0:
+                whole[g, k] += w
                 y = seen[i, k]
                 if not np.isnan(y):
                     total[g, k] += w * y
@@ -90,11 +97,12 @@ def deviate(seen: Any, group: Any, mean: Any, size: Any) -> None:
 def gather(moved: Any, group: Any, weight: Any, cluster: Any, out: Any) -> None:
     """Add w × deviation to the sums of each cluster, by group: out is (2, C, K)."""
     rows, length = moved.shape
+    fixed = weight.shape[1] == 1
     for i in range(rows):
-        w = weight[i]
-        if w > 0:
-            g, c = group[i], cluster[i]
-            for k in range(length):
+        g, c = group[i], cluster[i]
+        for k in range(length):
+            w = weight[i, 0] if fixed else weight[i, k]
+            if w > 0:
                 out[g, c, k] += w * moved[i, k]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -34,8 +34,8 @@ class Moments:
         one person only.
     count : (2, K) array
         Rows observed.
-    size : (2, K) array
-        Their weight.
+    size, whole : (2, K) arrays
+        Their weight, and that of all who count in the month, observed or not.
     vcov : (K, K) array
         Of the differences treated − controls.
     """
@@ -44,6 +44,7 @@ class Moments:
     variance: Floats = field(repr=False)
     count: Ints = field(repr=False)
     size: Floats = field(repr=False)
+    whole: Floats = field(repr=False)
     vcov: Floats = field(repr=False)
 
     @property
@@ -51,6 +52,11 @@ class Moments:
         """Treated − controls, (K,)."""
         found: Floats = self.mean[1] - self.mean[0]
         return found
+
+    @property
+    def share(self) -> Floats:
+        """Weighted share observed of controls and of treated, (2, K); 0 where nobody counts."""
+        return np.divide(self.size, self.whole, out=np.zeros_like(self.size), where=self.whole > 0)
 
     @property
     def covariance(self) -> Floats:
@@ -65,7 +71,7 @@ def moments(
     *,
     treated: Bools,
     weight: Floats,
-    cluster: Ints | None,
+    clusters: Sequence[tuple[int, Ints | None]],
     nuisance: Nuisance | None,
     first: int,
     length: int,
@@ -78,59 +84,99 @@ def moments(
         N of them.
     outcome : str
     treated : (N,) array of bool
-    weight : (N,) array
-    cluster : (N,) array or None
-        Numbers 0 … C-1.
+    weight : (N, 1) or (N, K) array
+        Of all months, or of each.
+    clusters : sequence of (sign, codes)
+        What the variance adds up: +1 and (N,) numbers 0 … C-1 (None = each row) for one way of
+        clustering; of two ways both, less their intersection.
     nuisance : Nuisance or None
-        Of weights that were estimated.
+        Of weights (N, 1) that were estimated.
 
     Notes
     -----
     With o whether a row is observed in a month, μ_g = Σ w o y / Σ w o over group g. The difference
     δ = μ₁ − μ₀ moves with row i by ±w_i o_i (y_i − μ_g) / Σ w o; weights w(θ) add
     Σ_j ∂w_j/∂θ · ±o_j (y_j − μ_g) / Σ w o times the influence of i on θ (Newey and McFadden 1994,
-    section 6). The variance is the sum over clusters of squared sums of influences.
+    section 6). The variance is the sum over clusters of squared sums of influences; of two ways a
+    and b it is V_a + V_b − V_ab (Cameron, Gelbach and Miller 2011, eq. 2.10), cut at 0.
     """
-    from toolkit.effects.profile_kernels import add_square, add_up, deviate, gather
+    from toolkit.effects.profile_kernels import add_up, deviate
 
     group = treated.astype(np.int64)
-    total, size = np.zeros((2, length)), np.zeros((2, length))
+    total, size, whole = np.zeros((3, 2, length))
     count = np.zeros((2, length), np.int64)
-    kept = np.arange(len(treated)) if nuisance is not None else np.flatnonzero(weight > 0)
-    order = kept if cluster is None else kept[np.argsort(cluster[kept], kind="stable")]
-    for block, _ in _blocks(order, cluster):
+    kept = np.flatnonzero((weight > 0).any(axis=1))
+    for block, _ in _blocks(kept, None):
         seen = rows.seen(outcome, block, first, length)
-        add_up(seen, group[block], weight[block], total, size, count)
+        add_up(seen, group[block], weight[block], total, size, whole, count)
     with np.errstate(invalid="ignore"):
         mean = total / size
 
     slope = None
     if nuisance is not None:
         slope = np.zeros((2, nuisance.gradient.shape[1], length))
-        for block, _ in _blocks(order, None):
+        for block, _ in _blocks(kept, None):
             moved = rows.seen(outcome, block, first, length)
             deviate(moved, group[block], mean, size)
             for g in (0, 1):
                 own = group[block] == g
                 slope[g] += nuisance.gradient[block][own].T @ moved[own]
+        kept = np.arange(len(treated))  # rows out of the comparison moved θ too
 
     vcov, variance = np.zeros((length, length)), np.zeros((2, length))
-    for block, codes in _blocks(order, cluster):
-        moved = rows.seen(outcome, block, first, length)
-        deviate(moved, group[block], mean, size)
-        sums = np.zeros((2, int(codes[-1]) + 1, length))
-        gather(moved, group[block], weight[block], codes, sums)
-        if slope is not None and nuisance is not None:
-            learned = np.zeros((sums.shape[1], nuisance.influence.shape[1]))
-            np.add.at(learned, codes, nuisance.influence[block])
-            sums += learned @ slope
-        add_square(sums[1] - sums[0], vcov)
-        variance += np.einsum("gck,gck->gk", sums, sums)
-    vcov += np.tril(vcov, -1).T
+    for sign, codes in clusters:
+        work = _Squares(
+            rows=rows, outcome=outcome, group=group, weight=weight, first=first, mean=mean,
+            size=size, slope=slope, nuisance=nuisance,
+        )  # fmt: skip
+        of_difference, of_means = work.over(kept, codes)
+        vcov += sign * of_difference
+        variance += sign * of_means
+    if len(clusters) > 1:
+        values, vectors = np.linalg.eigh(vcov)
+        if values[0] < 0:
+            vcov = (vectors * np.maximum(values, 0)) @ vectors.T
+        variance = np.maximum(variance, 0)
     alone = (count < 2).any(axis=0)
     vcov[alone], vcov[:, alone] = np.nan, np.nan
     variance[count < 2] = np.nan
-    return Moments(mean=mean, variance=variance, count=count, size=size, vcov=vcov)
+    return Moments(mean=mean, variance=variance, count=count, size=size, whole=whole, vcov=vcov)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Squares:
+    """Everything that sums of squared influences need."""
+
+    rows: Rows
+    outcome: str
+    group: Ints
+    weight: Floats
+    first: int
+    mean: Floats
+    size: Floats
+    slope: Floats | None
+    nuisance: Nuisance | None
+
+    def over(self, kept: Ints, cluster: Ints | None) -> tuple[Floats, Floats]:
+        """Return Σ u u' of the differences, (K, K), and Σ u² of both means, (2, K)."""
+        from toolkit.effects.profile_kernels import add_square, deviate, gather
+
+        length = self.mean.shape[1]
+        vcov, variance = np.zeros((length, length)), np.zeros((2, length))
+        order = kept if cluster is None else kept[np.argsort(cluster[kept], kind="stable")]
+        for block, codes in _blocks(order, cluster):
+            group = self.group[block]
+            moved = self.rows.seen(self.outcome, block, self.first, length)
+            deviate(moved, group, self.mean, self.size)
+            sums = np.zeros((2, int(codes[-1]) + 1, length))
+            gather(moved, group, self.weight[block], codes, sums)
+            if self.slope is not None and self.nuisance is not None:
+                learned = np.zeros((sums.shape[1], self.nuisance.influence.shape[1]))
+                np.add.at(learned, codes, self.nuisance.influence[block])
+                sums += learned @ self.slope
+            add_square(sums[1] - sums[0], vcov)
+            variance += np.einsum("gck,gck->gk", sums, sums)
+        return vcov + np.tril(vcov, -1).T, variance
 
 
 def _blocks(order: Ints, cluster: Ints | None) -> Iterator[tuple[Ints, Ints]]:
