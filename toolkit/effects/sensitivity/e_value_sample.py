@@ -64,7 +64,7 @@ def e_value_of(
     ... )
     >>> found = effects.e_value_of(people, outcome="works", treatment="treated")
     >>> found.tidy()["e_value"].round(2).to_list()
-    [5.45, 2.91]
+    [5.45, 3.11]
     """
     begin = clock.perf_counter()
     sample = as_sample(x, treatment=treatment)

@@ -98,7 +98,7 @@ def omitted_variable_bounds(
     ...     people, outcome="months", treatment="treated", covariates=["age"]
     ... )
     >>> found.glance()["robustness_value"].round(2)[0]
-    0.57
+    0.53
     """
     begin = clock.perf_counter()
     check_interval(alpha, "plain")
