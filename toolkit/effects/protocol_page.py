@@ -154,7 +154,7 @@ def _thresholds(asked: Mapping[str, Bound], said: Mapping[str, Any]) -> str:
         return f"{said['criterion'].get(name, name)} {', '.join(limits)}"
 
     listed = "; ".join(one(name, bound) for name, bound in asked.items())
-    return f"{said['thresholds_intro']}. {listed}"
+    return f"{listed[:1].upper()}{listed[1:]}. {said['thresholds_intro']}."
 
 
 def as_text(page: Page) -> str:
