@@ -68,9 +68,21 @@ class Climbed:
         side_by_side(work, self.design.n_patterns)
         return out
 
-    def influence(self, slope: Floats) -> Floats:
+    def influence(self, first: Floats) -> Floats:
         """Return by how much each row moves θ, (N, q): its h', (N,), times z' A⁻¹."""
-        return rows_times(self.design, slope, self.inverse)
+        return rows_times(self.design, first, self.inverse)
+
+    def first(self, eta: Floats, u: Floats, v: Floats) -> Floats:
+        """Return h' of rows with these η and masses, (n,)."""
+        out = np.empty(len(eta))
+
+        def work(low: int, high: int) -> None:
+            for start, stop in blocks(low, high):
+                some = slice(start, stop)
+                out[some] = self.family.at(eta[some], u[some], v[some])[1]
+
+        side_by_side(work, len(eta))
+        return out
 
 
 def rows_times(design: Design, factor: Floats, matrix: Floats | None = None) -> Floats:

@@ -190,8 +190,7 @@ class Propensity(Result):
         for fit in self.fits:
             mine, weight = fit.pick(self.treated), fit.pick(self.weights)
             u, v = weight * mine, weight * ~mine
-            first = fit.climbed.family.at(fit.eta, u, v)[1]
-            parts.append(fit.climbed.influence(first))
+            parts.append(fit.climbed.influence(fit.climbed.first(fit.eta, u, v)))
         return self._side_by_side(parts)
 
     def gradient(self, slope: Floats) -> Floats:

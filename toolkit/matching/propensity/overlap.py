@@ -44,7 +44,7 @@ def ladder(score: Floats, treated: Bools, weight: Floats) -> Ladder:
 def auc(steps: Ladder) -> float:
     """Return the probability that a treated person's score is above a control's, ties half."""
     below = np.cumsum(steps.control) - steps.control
-    won = steps.treated @ (below + 0.5 * steps.control)
+    won = np.sum(steps.treated * (below + 0.5 * steps.control))
     return float(won / (steps.treated.sum() * steps.control.sum()))
 
 

@@ -45,7 +45,7 @@ def stabilised(
 
     Also the influence of each row on the share treated, and the weight's derivative by that share.
     """
-    share = float(sampling @ treated / sampling.sum())
+    share = float(sampling[treated].sum() / sampling.sum())
     own = np.where(treated, share, 1 - share)
     influence = sampling * (treated - share) / sampling.sum()
     return weight * own, slope * own, influence, np.where(treated, weight, -weight)
