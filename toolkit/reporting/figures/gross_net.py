@@ -20,6 +20,7 @@ from toolkit.reporting.figures.bar_rows import (
 )
 from toolkit.reporting.figures.canvas import Canvas, Furniture, close_canvas, open_canvas
 from toolkit.reporting.figures.door import open_door
+from toolkit.reporting.figures.headings import widen_for_headings
 from toolkit.reporting.figures.signs import Sign, write_signs
 from toolkit.reporting.labels import format_number, format_percent, label, name_of
 from toolkit.reporting.style import style
@@ -54,7 +55,7 @@ def gross_net(
     frame : frame
         In order of drawing: `label` (the programme), `horizon` (months), `gross, deadweight, net`
         (gross = deadweight + net), and where there `net_low, net_high` (the interval of net) and
-        `n`.
+        `n` (on a full page).
     unit : {"share", "number"}
         Shares become percentages.
     digits : int
@@ -96,10 +97,11 @@ def gross_net(
     signed = _words(unit, digits, sign=True)
     with style():
         canvas = open_canvas(furniture, height=(1.0, 1.0))
-        rows = _rows(data, column, labels)
+        rows = _rows(data, column, labels, counted=not canvas.narrow)
         layout = lay_out_rows(
             canvas, rows, words, value_head=label("word.gross"), n_head=label("word.n")
         )
+        layout = widen_for_headings(canvas, layout)
         layout = _with_net(canvas, layout, [signed(net) for net in data["net"]])
         signs = [Sign(label("word.deadweight"), "bar", palette.STEEL, palette.STEEL)]
         if (data["net"] >= 0).any():
@@ -146,7 +148,10 @@ def _check(data: pl.DataFrame, where: str) -> None:
         )  # fmt: skip
 
 
-def _rows(data: pl.DataFrame, column: str, labels: Mapping[str, str] | None) -> list[Row]:
+def _rows(
+    data: pl.DataFrame, column: str, labels: Mapping[str, str] | None, *, counted: bool
+) -> list[Row]:
+    """Return the rows; half a page has no room for how many they rest on."""
     single = data["horizon"].n_unique() == 1
     alone = data["label"].n_unique() == 1
     rows = []
@@ -160,7 +165,7 @@ def _rows(data: pl.DataFrame, column: str, labels: Mapping[str, str] | None) -> 
         rows.append(
             Row(
                 name=programme if single else months, heading=heading,
-                points=[Point(record["gross"], n=record.get("n"))],
+                points=[Point(record["gross"], n=record.get("n") if counted else None)],
             )
         )  # fmt: skip
     return rows

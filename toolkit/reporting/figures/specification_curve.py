@@ -98,10 +98,11 @@ def specification_curve(
         raise CallError("There is no column with a choice", where=where, fix="name it in choices=")
     data = data.with_columns(pl.col(name).cast(pl.String).fill_null("—") for name in named)
     chosen = _main(data, main, where)
+    options = {name: data[name].unique(maintain_order=True).to_list() for name in named}
     order = data.with_row_index("row").sort("estimate", *named)["row"].to_numpy()
     data = data[order]
     place = None if chosen is None else int(np.flatnonzero(order == chosen)[0])
-    if sum(data[name].n_unique() for name in named) > _MOST_OPTIONS:
+    if sum(map(len, options.values())) > _MOST_OPTIONS:
         raise CallError(
             f"The choices have more than {_MOST_OPTIONS} options together", where=where,
             fix="name fewer in choices=, or join options",
@@ -111,7 +112,7 @@ def specification_curve(
         if not canvas.own:
             _draw_estimates(canvas, canvas.ax, data, place, unit, digits)
             return close_canvas(canvas)
-        _draw_matrix(canvas, data, named, place, labels)
+        _draw_matrix(canvas, data, options, place, labels)
         _reserve(canvas, data, place, unit, digits, y_label, furniture.get("height"))
         canvas.sentences.append(label("note.specifications"))
         canvas.sentences.append(label("note.bar"))
@@ -134,7 +135,7 @@ def _main(data: pl.DataFrame, main: Mapping[str, Any] | None, where: str) -> int
 
 
 def _draw_matrix(
-    canvas: Canvas, data: pl.DataFrame, named: Sequence[str], place: int | None,
+    canvas: Canvas, data: pl.DataFrame, options: Mapping[str, Sequence[str]], place: int | None,
     labels: Mapping[str, str] | None,
 ) -> None:  # fmt: skip
     """Draw a dot for every option a specification took; sets the height and the room left."""
@@ -143,11 +144,11 @@ def _draw_matrix(
     heads: list[tuple[str, float]] = []
     lines: list[_Line] = []
     y = size * 0.4
-    for name in named:
+    for name, own in options.items():
         shown = name_of("word", name, labels)
         heads.append((shown[:1].upper() + shown[1:], y + size * 0.75))
         y += size * 1.55
-        for option in data[name].unique(maintain_order=True).sort():
+        for option in own:
             words = cut(name_of(name, option, labels), room - 6.0, size)
             tall = len(words) * LEADING * size + size * 0.12
             taken = (data[name] == option).arg_true().to_list()
@@ -166,11 +167,15 @@ def _draw_matrix(
     ax.spines["bottom"].set_visible(False)
     every = (canvas.width - canvas.left - 40.0) / data.height
     dot = float(np.clip(every * 0.62, 0.9, 3.6))
+    # where dots would run together, upright strokes stay apart
+    look: dict[str, Any] = {"marker": "o", "markersize": dot, "markeredgewidth": 0.0}
+    if every < 2.4:
+        look = {"marker": "|", "markersize": 5.0, "markeredgewidth": 0.7 * every}
     for line in lines:
         ax.axhline(line.y, color=palette.GRID, linewidth=0.5, zorder=0.5)
         ax.plot(
-            line.taken, [line.y] * len(line.taken), marker="o", markersize=dot, linestyle="none",
-            color=palette.INK, markeredgewidth=0.0, zorder=2, clip_on=False,
+            line.taken, [line.y] * len(line.taken), linestyle="none", color=palette.INK, zorder=2,
+            clip_on=False, **look,
         )  # fmt: skip
         if place is not None and place in line.taken:
             ax.plot([place], [line.y], marker="D", markersize=max(dot, 3.2), linestyle="none",
@@ -196,6 +201,9 @@ def _reserve(
     canvas.above += _GAP + height + LEADING * size + 4.0
     canvas.left = max(canvas.left, text_width("+100", canvas.sizes.tick) + 6.0)
     words = y_label or (label("axis.effect_points") if unit == "points" else "")
+    middle = float(np.median(data["estimate"].to_numpy()))
+    said = label("mark.median", value=_say(middle, unit, digits)).split(" ")
+    canvas.right = max(canvas.right, 5.0 + max(text_width(word, size) for word in said))
 
     def write() -> None:
         left, _, right, top = canvas.box()
@@ -206,6 +214,9 @@ def _reserve(
         upper.tick_params(labelsize=canvas.sizes.tick)
         _draw_estimates(canvas, upper, data, place, unit, digits)
         upper.set_xlim(canvas.ax.get_xlim())
+        low, high = upper.get_ylim()
+        y = top + _GAP + (middle - low) / (high - low) * height
+        put(upper, right + 5.0, y, said, size=size, colour=palette.BLUE)
         if words:
             y = top + _GAP + height + LEADING * size * 0.6 + 3.0
             put(upper, 4.0, y, [words], size=size, colour=palette.SOFT)
@@ -239,36 +250,28 @@ def _draw_estimates(
     ax.axhline(0.0, color=palette.INK, linewidth=0.8, zorder=1.8)
     middle = float(np.median(estimate))
     ax.axhline(middle, color=palette.BLUE, linewidth=0.8, dashes=(1.0, 1.6), zorder=1.7)
-    _write_values(canvas, ax, data, middle, place, unit, digits)
+    if place is not None:
+        _mark_main(canvas, ax, data, place, _say(float(estimate[place]), unit, digits))
 
 
-def _write_values(
-    canvas: Canvas, ax: Axes, data: pl.DataFrame, middle: float, place: int | None,
-    unit: CurveUnit, digits: int,
-) -> None:  # fmt: skip
-    """Write the median above its line at the left, and mark the main analysis."""
+def _say(value: float, unit: CurveUnit, digits: int) -> str:
+    if unit == "points":
+        return format_percent(value, digits, sign=True).removesuffix("%")
+    return format_number(value, digits, sign=True)
 
-    def say(value: float) -> str:
-        if unit == "points":
-            return format_percent(value, digits, sign=True).removesuffix("%")
-        return format_number(value, digits, sign=True)
 
-    size = canvas.sizes.label
-    top = ax.get_ylim()[1]
-    ax.annotate(
-        label("mark.median", value=say(middle)), (-0.5, middle), xytext=(0, 2.5),
-        textcoords="offset points", size=size, color=palette.BLUE, ha="left", va="bottom",
-    )  # fmt: skip
-    if place is None:
-        return
-    value, high = float(data["estimate"][place]), float(data["conf_high"][place])
+def _mark_main(canvas: Canvas, ax: Axes, data: pl.DataFrame, place: int, said: str) -> None:
+    """Draw the main analysis in the colour of comparison, with its value."""
+    from matplotlib import patheffects
+
+    value, low, high = (float(data[name][place]) for name in _NUMBERS)
     orange = palette.text_colour(palette.ORANGE)
-    ax.plot([place, place], [data["conf_low"][place], high], color=orange, linewidth=1.2, zorder=4)
+    ax.plot([place, place], [low, high], color=orange, linewidth=1.2, zorder=4)
     ax.plot([place], [value], marker="D", markersize=4.4, color=orange, linestyle="none", zorder=5)
     share = place / max(data.height - 1, 1)
     ax.annotate(
-        f"{label('word.main_specification')} {say(value)}", (place, high), xytext=(0, 4),
-        textcoords="offset points", size=size, color=orange, va="bottom",
+        f"{label('word.main_specification')} {said}", (place, high), xytext=(0, 4),
+        textcoords="offset points", size=canvas.sizes.label, color=orange, va="bottom",
         ha="left" if share < 0.3 else "right" if share > 0.7 else "center", annotation_clip=False,
+        path_effects=[patheffects.withStroke(linewidth=3.0, foreground=palette.PAPER)],
     )  # fmt: skip
-    del top
