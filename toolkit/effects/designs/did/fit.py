@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from toolkit.effects.designs.did.aggregate import plan_summaries, share_influence
+from toolkit.effects.designs.did.aggregate import Plan, plan_summaries, share_influence
 from toolkit.effects.designs.did.bands import largest_draws
 from toolkit.effects.designs.did.cells import (
     Base,
@@ -19,6 +19,7 @@ from toolkit.effects.designs.did.cells import (
     estimate_cells,
     plan_cells,
 )
+from toolkit.effects.designs.did.grouped import fits, run_grouped
 from toolkit.effects.designs.did.panel import Panel, read_panel
 from toolkit.effects.designs.did.result import DifferenceInDifferences, Summaries
 from toolkit.errors import CallError, EmptyCohortError, check_option
@@ -148,8 +149,8 @@ def difference_in_differences(
     effects, table, influence = _run(block, cells, how, window, balanced)
     notes = _notes(block, effects, cluster)
     summaries = Summaries(
-        table=table, influence=influence, conf_level=conf_level, seed=seed,
-        anticipation=anticipation, draws=largest_draws,
+        table=table, influence=influence, vcov=influence @ influence.T,
+        conf_level=conf_level, seed=seed, anticipation=anticipation, draws=largest_draws,
     )  # fmt: skip
     test = summaries.leads()
     if test.p_value is not None and min(test.p_value, test.largest_p_value or 1.0) < 0.05:
@@ -181,6 +182,10 @@ def _run(
 ) -> tuple[Effects, pl.DataFrame, Floats]:  # fmt: skip
     """Go through the cells once, adding up what each person (cluster) adds to each summary."""
     plan = plan_summaries(panel, cells, window, balanced)
+    if how is None and fits(panel):
+        estimates, errors, influence = run_grouped(panel, cells, plan)
+        effects = Effects(cells=cells, estimate=estimates, std_error=errors)
+        return _finish(panel, effects, plan, influence)
     units = panel.y.shape[1] if panel.cluster is None else int(panel.cluster.max()) + 1
     influence = np.zeros((len(plan.weight), units))
     kept = np.zeros(len(cells), dtype=bool)
@@ -211,7 +216,14 @@ def _run(
             where=f"{sum(effects.left_out.values()):,} of them",
             fix="fewer covariates, coarser groups (quarters), or control='not_yet'",
         )  # fmt: skip
-    plan = plan.without(kept)
+    return _finish(panel, effects, plan.without(kept), influence)
+
+
+def _finish(
+    panel: Panel, effects: Effects, plan: Plan, influence: Floats
+) -> tuple[Effects, pl.DataFrame, Floats]:
+    """Divide by the summaries' weights, and add what persons add through the groups' shares."""
+    units = influence.shape[1]
     estimate = np.array(effects.estimate)
     total = plan.weight.sum(axis=1)
     there = total > 0

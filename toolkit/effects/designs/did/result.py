@@ -54,24 +54,25 @@ class Summaries:
     table : DataFrame
         `kind, at, n_group, n_treated, estimate`.
     influence : (K, U) array
+    vcov : (K, K) array
     """
 
     table: pl.DataFrame = field(repr=False)
     influence: Floats = field(repr=False)
+    vcov: Floats = field(repr=False)
     conf_level: float
     seed: int
     anticipation: int
     draws: Callable[..., Floats] = field(repr=False)
 
     def of(self, kind: str) -> tuple[pl.DataFrame, Floats]:
-        """Return the rows of a kind, and their influences, (k, U)."""
+        """Return the rows of a kind, and their variance, (k, k)."""
         rows = (self.table["kind"] == kind).to_numpy()
-        return self.table.filter(rows), self.influence[rows]
+        return self.table.filter(rows), self.vcov[np.ix_(rows, rows)]
 
     def tabled(self, kind: str) -> pl.DataFrame:
         """Return the rows of a kind with intervals and a band for all of them."""
-        rows, moves = self.of(kind)
-        vcov = moves @ moves.T
+        rows, vcov = self.of(kind)
         error = np.sqrt(np.diag(vcov))
         table = effect_table([""] * len(error), rows["estimate"].to_numpy(), error,
                              conf_level=self.conf_level)  # fmt: skip
@@ -83,28 +84,24 @@ class Summaries:
 
     def total(self) -> pl.DataFrame:
         """Return the effect over all: four ways to add up, each with its error."""
-        overall, moves = self.of("overall")
-        simple, plain = self.of("simple")
-        terms, values, rows = ["overall", "simple"], [overall, simple], [moves[0], plain[0]]
-        estimate = [float(frame["estimate"][0]) for frame in values]
-        for term, kind in (("by_time_since_start", "event"), ("by_month", "month")):
-            frame, influence = self.of(kind)
-            after = np.ones(frame.height, dtype=bool)
-            if kind == "event":
-                after = (frame["at"] >= 0).to_numpy()
-            if after.any():
-                terms.append(term)
-                estimate.append(float(frame["estimate"].to_numpy()[after].mean()))
-                rows.append(influence[after].mean(axis=0))
-        error = np.sqrt([row @ row for row in rows])
-        return effect_table(terms, np.array(estimate), error, conf_level=self.conf_level)
+        kinds, at = self.table["kind"].to_numpy(), self.table["at"].fill_null(0).to_numpy()
+        takes = {
+            "overall": kinds == "overall",
+            "simple": kinds == "simple",
+            "by_time_since_start": (kinds == "event") & (at >= 0),
+            "by_month": kinds == "month",
+        }
+        mean = {term: rows / rows.sum() for term, rows in takes.items() if rows.any()}
+        each = np.stack(list(mean.values()))
+        error = np.sqrt(np.einsum("ij,jk,ik->i", each, self.vcov, each))
+        estimate = each @ self.table["estimate"].to_numpy()
+        return effect_table(list(mean), estimate, error, conf_level=self.conf_level)
 
     def leads(self) -> LeadTest:
         """Test the months before the start, those in which it may be foreseen left out."""
-        rows, moves = self.of("event")
+        rows, vcov = self.of("event")
         before = (rows["at"] < -self.anticipation).to_numpy()
-        estimate, moves = rows["estimate"].to_numpy()[before], moves[before]
-        vcov = moves @ moves.T
+        estimate, vcov = rows["estimate"].to_numpy()[before], vcov[np.ix_(before, before)]
         error = np.sqrt(np.diag(vcov))
         if not before.any() or not (error > 0).all():
             return LeadTest(statistic=None, df=int(before.sum()), p_value=None, largest=None,
