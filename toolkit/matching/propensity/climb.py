@@ -138,7 +138,7 @@ def climb(
     try:
         top = maximise(
             objective, _ahead(objective, start, names), names=names, most_steps=100,
-            tolerance=1e-14 / design.n_rows,
+            tolerance=1e-13 / design.n_rows,
         )  # fmt: skip
     except ConvergenceError:
         if _is_flat(objective.information):
@@ -150,12 +150,14 @@ def climb(
 
 
 def _climbed(top: Optimum, objective: _Objective, null: float, unit: float) -> Climbed:
-    back = objective.scale.back()
+    back, known = objective.scale.back(), inverse(top.information)
+    # what is left is under a 1e-6th of a standard error: the last step needs no look where it ends
+    point = top.point + known @ top.score
     return Climbed(
-        design=objective.design, family=objective.family, theta=back @ top.point,
-        inverse=back @ inverse(top.information) @ back.T * unit,
+        design=objective.design, family=objective.family, theta=back @ point,
+        inverse=back @ known @ back.T * unit,
         value=top.value / unit, start_value=null / unit, steps=top.steps,
-        _scale=objective.scale, _scaled=top.point,
+        _scale=objective.scale, _scaled=point,
     )  # fmt: skip
 
 
