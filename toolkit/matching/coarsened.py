@@ -41,7 +41,7 @@ def coarsened_cells(
     cutpoints : str, int, sequence of numbers, or dict of these by column
         ``"sturges"`` (⌈log₂ n + 1⌉ bins of equal width, the default of MatchIt), ``"fd"``
         (Freedman and Diaconis), ``"scott"``, ``"q5"`` (fifths of the rows), a number of bins of
-        equal width, the cutpoints themselves, or ``"exact"``.
+        equal width, the cutpoints themselves, or ``"exact"`` (0 bins).
     grouping : dict, optional
         Column → groups of levels: ``{"education": [["vmbo", "havo"], ["hbo", "wo"]]}``; a level
         in no group stays by itself.
@@ -64,13 +64,18 @@ def coarsened_cells(
         rule = cutpoints.get(name, "sturges") if isinstance(cutpoints, Mapping) else cutpoints
         if name in grouping:
             one, words = _grouped(frame, name, grouping[name], missing)
-        elif frame.schema[name].is_numeric() and rule != "exact":
+        elif frame.schema[name].is_numeric() and not _keeps(rule):
             one, words = _binned(frame, name, rule, missing)
         else:
             one, words = column_codes(frame, name, missing=missing), "exact"
         code = join(code, one)
         said[name] = words
     return code, said
+
+
+def _keeps(rule: Any) -> bool:
+    """Tell whether values stay as they are: "exact", or MatchIt's 0 bins."""
+    return isinstance(rule, (str, int)) and rule in {"exact", 0}
 
 
 def _binned(frame: pl.DataFrame, name: str, rule: Any, missing: str) -> tuple[Ints, str]:

@@ -33,7 +33,10 @@ def match_subclasses(request: Request) -> Grouped:
         score, request.treated, request.sampling, subclasses=request.options["subclasses"],
         least=request.options["min_subclass"], estimand=request.estimand,
     )  # fmt: skip
+    asked = request.options["subclasses"]
     made = _in_cells(request, code, f"subclassification, {int(code.max()) + 1} subclasses")
+    if isinstance(asked, int) and int(code.max()) + 1 < asked:
+        made.warnings.append(f"equal scores: fewer subclasses than the {asked} asked for")
     if moved:
         made.warnings.append(
             f"{moved:,} rows moved to a next subclass, so that each has "

@@ -67,7 +67,7 @@ def match_nearest(request: Request) -> Grouped:
         order = ("largest" if request.estimand == "ATT" else "smallest") if scored else "data"
     again = bool(asked["replace"])
     task = request.task(order=order, again=again)
-    search = match_in_tree if request.score is None else match_on_line
+    search = match_on_line if task.points.shape[1] == 1 else match_in_tree
     focal, partner, gap = search(task)
     fixed = asked["min_ratio"] is None and asked["max_ratio"] is None
     ratio = f"1:{asked['ratio']:g}" if fixed else (
@@ -96,7 +96,7 @@ def within_reach(request: Request) -> Bools:
 
     found = np.zeros(len(request.treated), bool)
     task = request.task(again=True)
-    search = match_in_tree if request.score is None else match_on_line
+    search = match_on_line if task.points.shape[1] == 1 else match_in_tree
     for focal in (task.focal, ~task.focal):
         turned = replace(
             task, focal=focal, visit=np.flatnonzero(focal), wanted=focal.astype(np.int64)

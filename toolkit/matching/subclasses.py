@@ -43,7 +43,7 @@ def cut_by_score(
     """
     shares = _shares(subclasses)
     who = {"ATT": treated, "ATC": ~treated, "ATE": np.ones_like(treated)}[estimand]
-    cuts = quantiles(score[who], sampling[who], shares)
+    cuts = np.unique(quantiles(score[who], sampling[who], shares))
     code = np.searchsorted(cuts, score, side="right").astype(np.int64)
     if least < 0:
         raise CallError(f"min_subclass={least} is below 0", fix="0, 1, …")
@@ -71,6 +71,8 @@ def _shares(subclasses: Any) -> Floats:
         if subclasses < 1:
             raise CallError(f"subclasses={subclasses} is below 1", fix="6, say")
         return np.arange(1, subclasses) / subclasses
+    if isinstance(subclasses, float) and 0 < subclasses < 1:
+        subclasses = [subclasses]
     if isinstance(subclasses, (Sequence, np.ndarray)) and not isinstance(subclasses, str):
         shares = np.unique(np.asarray(subclasses, dtype=np.float64))
         if ((shares >= 0) & (shares <= 1)).all():

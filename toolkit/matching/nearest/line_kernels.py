@@ -119,7 +119,7 @@ def take_closest(
     left, right = np.arange(m + 1), np.arange(m + 1)
     most = min(m, wanted.sum())
     focal, partner = np.empty(most, np.int64), np.empty(most, np.int64)
-    made = 0
+    made, again = 0, 0
     for turn in range(wanted.max()):
         heap = [(0.0, 0, 0, 0) for _ in range(0)]
         for rank in range(len(visit)):
@@ -132,7 +132,7 @@ def take_closest(
                     heap.append((abs(place[j] - x[i]), rank, i, j))
         heapify(heap)
         while len(heap) > 0:
-            _, rank, i, j = heappop(heap)
+            _, _, i, j = heappop(heap)
             if right[j] == j:
                 focal[made], partner[made] = i, j
                 made += 1
@@ -140,7 +140,8 @@ def take_closest(
                 continue
             j = nearest_free(i, at[i], low[i], high[i], x[i], place, caliper, left, right, bound)
             if j >= 0:
-                heappush(heap, (abs(place[j] - x[i]), rank, i, j))
+                again -= 1
+                heappush(heap, (abs(place[j] - x[i]), again, i, j))
     return focal[:made], partner[:made]
 
 

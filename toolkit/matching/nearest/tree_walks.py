@@ -93,7 +93,7 @@ def take_closest(
     nodes, bounds = np.empty(256, np.int64), np.empty(256)
     most = min(len(rank), wanted.sum())
     focal, partner = np.empty(most, np.int64), np.empty(most, np.int64)
-    made = 0
+    made, again = 0, 0
     for turn in range(wanted.max()):
         heap = [(0.0, 0, 0, 0) for _ in range(0)]
         for place in range(len(visit)):
@@ -107,7 +107,7 @@ def take_closest(
                     heap.append((gap, place, i, a))
         heapify(heap)
         while len(heap) > 0:
-            _, place, i, a = heappop(heap)
+            _, _, i, a = heappop(heap)
             if tree.open[a]:
                 focal[made], partner[made] = i, a
                 made += 1
@@ -118,5 +118,6 @@ def take_closest(
                 rank, nodes, bounds,
             )  # fmt: skip
             if a >= 0:
-                heappush(heap, (gap, place, i, a))
+                again -= 1
+                heappush(heap, (gap, again, i, a))
     return focal[:made], partner[:made]
