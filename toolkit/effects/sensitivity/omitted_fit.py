@@ -42,43 +42,29 @@ class Regression:
     @property
     def estimate(self) -> float:
         """Coefficient of treatment."""
-        (dd, dy), _ = self.left_over()
+        dd, dy, _ = self._rest()
         return dy / dd
 
     @property
     def std_error(self) -> float:
         """Its standard error, rows taken as independent and of equal variance."""
-        (dd, dy), (_, yy) = self.left_over()
+        dd, dy, yy = self._rest()
         return math.sqrt((yy - dy**2 / dd) / self.df / dd)
 
-    def left_over(
-        self, without: Sequence[int] = ()
-    ) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return the cross products of treatment and outcome less what covariates explain, 2 × 2.
-
-        Parameters
-        ----------
-        without : sequence of int
-            Covariates left out of the regression.
-        """
+    def with_outcome(self, columns: Sequence[int]) -> float:
+        """Return the partial R² of a group of covariates with the outcome, given treatment."""
         p = len(self.gram) - 2
-        kept = [j for j in range(p) if j not in set(without)]
-        block = self.gram[p:, p:].copy()
-        if kept:
-            cross = self.gram[np.ix_(kept, [p, p + 1])]
-            size = np.sqrt(np.diag(self.gram)[kept])
-            unit = self.gram[np.ix_(kept, kept)] / np.outer(size, size)
-            cross = cross / size[:, None]
-            block -= cross.T @ np.linalg.solve(unit, cross)
-        return (block[0, 0], block[0, 1]), (block[1, 0], block[1, 1])
+        return strength(self.gram, p + 1, columns, [j for j in range(p + 1) if j not in columns])
 
-    def strength(self, columns: Sequence[int]) -> tuple[float, float]:
-        """Return the partial R² of a group of covariates with treatment and with the outcome."""
-        (dd, dy), (_, yy) = self.left_over()
-        (dd_without, dy_without), (_, yy_without) = self.left_over(columns)
-        rest = yy - dy**2 / dd
-        rest_without = yy_without - dy_without**2 / dd_without
-        return max(1 - dd / dd_without, 0.0), max(1 - rest / rest_without, 0.0)
+    def with_treatment(self, columns: Sequence[int]) -> float:
+        """Return the partial R² of a group of covariates with treatment."""
+        p = len(self.gram) - 2
+        return strength(self.gram, p, columns, [j for j in range(p) if j not in columns])
+
+    def _rest(self) -> tuple[float, float, float]:
+        p = len(self.gram) - 2
+        rest = left_over(self.gram, [p, p + 1], range(p))
+        return rest[0, 0], rest[0, 1], rest[1, 1]
 
 
 def regress(
@@ -114,27 +100,49 @@ def regress(
             f"{n:,.0f} rows are too few for {p:,} covariates", fix="name fewer covariates"
         )
     check_collinearity(covariates, terms, weight)
-    total = weight.sum()
-    columns = (*covariates.T, treated, outcome)
-    mean = np.array([weight @ column for column in columns]) / total
-    gram = np.zeros((p + 2, p + 2))
-    for start in range(0, len(outcome), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        rows = np.column_stack([column[part] for column in columns]) - mean
-        gram += (rows * weight[part, None]).T @ rows
-    fitted = Regression(gram=gram, df=df)
-    (dd, dy), (_, yy) = fitted.left_over()
-    if dd <= _NOTHING * gram[p, p]:
+    gram = cross_products([*covariates.T, treated, outcome], weight)
+    rest = left_over(gram, [p, p + 1], range(p))
+    if rest[0, 0] <= _NOTHING * gram[p, p]:
         raise CollinearityError(
             "The covariates tell treated and controls apart without fail",
             fix="leave out the covariate that treatment follows from",
         )
-    if yy - dy**2 / dd <= _NOTHING * max(gram[p + 1, p + 1], 1e-300):
+    if rest[1, 1] - rest[0, 1] ** 2 / rest[0, 0] <= _NOTHING * max(gram[-1, -1], 1e-300):
         raise InputError(
             "Treatment and covariates foretell the outcome without fail: nothing is left",
             fix="look at the outcome and at the covariates",
         )
-    return fitted
+    return Regression(gram=gram, df=df)
+
+
+def cross_products(columns: Sequence[Floats], weight: Floats) -> Floats:
+    """Return the weighted cross products of k columns less their means, (k, k)."""
+    total = weight.sum()
+    mean = np.array([weight @ column for column in columns]) / total
+    gram = np.zeros((len(columns),) * 2)
+    for start in range(0, len(weight), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        rows = np.column_stack([column[part] for column in columns]) - mean
+        gram += (rows * weight[part, None]).T @ rows
+    return gram
+
+
+def left_over(gram: Floats, targets: Sequence[int], given: Sequence[int]) -> Floats:
+    """Return the cross products of some columns less what others explain of them."""
+    block = gram[np.ix_(targets, targets)].copy()
+    if len(given):
+        size = np.sqrt(np.diag(gram)[list(given)])
+        unit = gram[np.ix_(given, given)] / np.outer(size, size)
+        cross = gram[np.ix_(given, targets)] / size[:, None]
+        block -= cross.T @ np.linalg.solve(unit, cross)
+    return np.asarray(block)
+
+
+def strength(gram: Floats, target: int, columns: Sequence[int], given: Sequence[int]) -> float:
+    """Return the partial R² of a group of columns with another, given some."""
+    without = left_over(gram, [target], given)[0, 0]
+    with_them = left_over(gram, [target], [*given, *columns])[0, 0]
+    return float(min(max(1 - with_them / without, 0.0), 1.0))
 
 
 def columns_of(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time as clock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
 
 from toolkit.effects.sensitivity.door import as_sample, describe, read_outcome
-from toolkit.effects.sensitivity.omitted_fit import Regression, columns_of, regress
+from toolkit.effects.sensitivity.omitted_fit import Regression, columns_of, cross_products, regress
 from toolkit.effects.sensitivity.omitted_numbers import (
     adjusted_error,
     adjusted_estimate,
@@ -18,7 +18,7 @@ from toolkit.effects.sensitivity.omitted_numbers import (
     critical_t,
 )
 from toolkit.effects.sensitivity.omitted_result import OmittedVariable
-from toolkit.errors import CallError, unknown_option
+from toolkit.errors import CallError, check_option, unknown_option
 from toolkit.estimation.formula import learn, variables_of
 from toolkit.estimation.intervals import check_interval
 from toolkit.frames import as_columns, require_columns, require_no_nulls
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+StrengthFrom = Literal["before", "comparison"]
+
 
 def omitted_variable_bounds(
     x: Any,
@@ -43,6 +45,7 @@ def omitted_variable_bounds(
     times_outcome: float | Sequence[float] | None = None,
     q: float = 1.0,
     alpha: float = 0.05,
+    strength_from: StrengthFrom = "before",
     treatment: str | None = None,
 ) -> OmittedVariable:
     """Bound what an omitted variable could do to a regression of the outcome on treatment.
@@ -65,6 +68,10 @@ def omitted_variable_bounds(
         Share of the estimate to be taken away for the robustness value; 1 = all.
     alpha : float
         Level of the intervals, and of the robustness value of significance.
+    strength_from : {"before", "comparison"}
+        Where the strength of benchmarks with treatment is taken: from all rows as they came, or
+        from the comparison. Matching and weighting take the strength of what they balance away, so
+        that beside it anything looks strong; an omitted variable was not balanced.
     treatment : str, optional
         Of a plain frame.
 
@@ -102,6 +109,7 @@ def omitted_variable_bounds(
     """
     begin = clock.perf_counter()
     check_interval(alpha, "plain")
+    check_option("strength_from", strength_from, ("before", "comparison"))
     if not q > 0:
         raise CallError(f"q={q:g} is not above 0", fix="q=1 takes all of the estimate away")
     steps = _pairs_of_times(times, times_outcome)
@@ -109,8 +117,8 @@ def omitted_variable_bounds(
     formula = _formula(sample, covariates)
     used = sample.weights.to_numpy() > 0
     values = read_outcome(sample.frame, outcome, used)[used]
-    frame = sample.frame.filter(pl.Series(used))
-    design, matrix = learn(formula, frame) if formula else (None, np.zeros((frame.height, 0)))
+    design, everyone = learn(formula, sample.frame) if formula else (None, np.zeros((len(used), 0)))
+    matrix = everyone[used]
     weight = sample.weights.to_numpy()[used].astype(np.float64)
     n, said = _count(sample, weight)
     fitted = regress(
@@ -122,7 +130,17 @@ def omitted_variable_bounds(
         for term, at in design.term_columns().items()
     } if design else {}  # fmt: skip
     groups = _benchmarks(benchmarks, design.variables if design else (), terms)
-    rows, beyond = _bounds(fitted, groups, steps, alpha)
+    before = fitted
+    if strength_from == "before" and groups and not np.array_equal(weight, sample.sampling):
+        before = _treatment_before(sample, everyone)
+        said.append("the strength of benchmarks with treatment is that before the comparison")
+    observed = {
+        label: (before.with_treatment(columns), fitted.with_outcome(columns))
+        for label, columns in groups.items()
+    }
+    rows, beyond = _bounds(fitted, observed, steps, alpha)
+    if not groups:
+        said.append("no covariates are named, so that there is nothing to hold an omitted one to")
     if sample.cluster is not None or sample.nuisance is not None:
         said.append(
             "the standard errors here take rows as independent and weights as given: go by the "
@@ -137,7 +155,7 @@ def omitted_variable_bounds(
             method="Omitted-variable bounds of a least-squares regression",
             estimand=f"coefficient of {sample.treatment} on {outcome}, given {formula or 'none'}",
             seconds=clock.perf_counter() - begin,
-            n=frame.height,
+            n=int(used.sum()),
             definition=f"{outcome} ~ {sample.treatment}{f' + {formula}' if formula else ''}",
             warnings=said,
         ),
@@ -167,7 +185,7 @@ def _formula(sample: Sample, covariates: str | Sequence[str] | None) -> str:
         return covariates
     names = list(sample.covariates) if covariates is None else as_columns(covariates)
     require_columns(sample.frame, *names)
-    require_no_nulls(sample.frame.filter(sample.weights > 0), *names)
+    require_no_nulls(sample.frame, *names)
     return " + ".join(f"`{name}`" for name in names)
 
 
@@ -178,6 +196,15 @@ def _count(sample: Sample, weight: Floats) -> tuple[float, list[str]]:
         return float(weight.sum()), []
     said = [] if np.ptp(weight) == 0 else ["rows count with their weight, not as so many rows"]
     return float(len(weight)), said
+
+
+def _treatment_before(sample: Sample, everyone: Floats) -> Regression:
+    """Return the cross products of covariates and treatment in the rows as they came."""
+    there = sample.sampling > 0
+    treated = sample.treated[there].astype(np.float64)
+    # the outcome of who is not in the comparison need not be known: its place is empty
+    columns = [*everyone[there].T, treated, np.zeros(len(treated))]
+    return Regression(gram=cross_products(columns, sample.sampling[there]), df=1.0)
 
 
 def _benchmarks(
@@ -204,7 +231,7 @@ def _benchmarks(
 
 def _bounds(
     fitted: Regression,
-    groups: Mapping[str, list[int]],
+    observed: Mapping[str, tuple[float, float]],
     steps: Sequence[tuple[float, float]],
     alpha: float,
 ) -> tuple[pl.DataFrame, list[str]]:
@@ -212,11 +239,10 @@ def _bounds(
     rows, said = [], []
     b, se, df = fitted.estimate, fitted.std_error, fitted.df
     half = critical_t(df - 1, alpha)
-    for label, columns in groups.items():
-        observed = fitted.strength(columns)
+    for label, known in observed.items():
         for times, times_outcome in steps:
             strength = bound_by_benchmark(
-                *observed, times_treatment=times, times_outcome=times_outcome
+                *known, times_treatment=times, times_outcome=times_outcome
             )
             row: dict[str, Any] = {
                 "benchmark": label, "times": times, "times_outcome": times_outcome,

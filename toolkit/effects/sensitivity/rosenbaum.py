@@ -213,6 +213,7 @@ def rosenbaum_bounds(
         n=len(sets.outcome),
         dropped=sets.dropped,
         p_value=p_bound(test, 1.0, alternative, largest=True),
+        direction=_direction(test),
         tails="exact" if test.exact else "normal approximation",
         warnings=_warnings(sample, sets, test),
     )
@@ -284,6 +285,12 @@ def _estimates(sets: MatchedSets, grid: list[float], conf_level: float) -> list[
     return [
         pl.Series(name, column) for name, column in zip(names, zip(*rows, strict=True), strict=True)
     ]
+
+
+def _direction(test: BinarySets | SignedRanks) -> str:
+    """Return on which side of their matches the treated are."""
+    above, below = (test.tail(1.0, upper=upper, largest=True) for upper in (True, False))
+    return "better" if above <= below else "worse"
 
 
 def _check_gammas(gammas: Sequence[float]) -> list[float]:

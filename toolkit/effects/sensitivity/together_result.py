@@ -138,15 +138,22 @@ def _of_omitted(found: OmittedVariable) -> list[str]:
         + ("." if same else ", of the other sign.")
     )
     undone = known.filter(pl.col("estimate") * math.copysign(1.0, found.estimate) <= 0)
+    unsure = known.filter((pl.col("conf_low") <= 0) & (pl.col("conf_high") >= 0))
     if undone.height and same:
-        first = undone.sort("times").row(0, named=True)
-        said.append(
-            f"One {first['times']:g} times as strong as {first['benchmark']} would undo it."
-        )
+        said.append(f"{_first(undone)} would bring it to 0.")
     elif not undone.height:
         most = float(known["times"].to_numpy().max())
-        said.append(f"None up to {most:g} times as strong as any of them would undo it.")
+        text = f"None up to {most:g} times as strong as any of them would bring it to 0"
+        if unsure.height and level:
+            text += f"; {'o' + _first(unsure)[1:]} would bring its interval there"
+        said.append(f"{text}.")
     return said
+
+
+def _first(rows: pl.DataFrame) -> str:
+    row = rows.sort("times").row(0, named=True)
+    many = "" if row["times"] == 1 else f"{row['times']:g} times "
+    return f"One {many}as strong as {row['benchmark']}"
 
 
 def _of_e_value(found: EValue) -> list[str]:
@@ -176,7 +183,7 @@ def _of_bounds(found: RosenbaumBounds) -> list[str]:
         f"{within} it stays significant {level} as long as no hidden bias makes two people who "
         f"look alike differ by more than {critical:.2f} times in their odds of treatment (Γ): a "
         f"confounder, for instance, that multiplies the odds of treatment by {twice:.1f} and "
-        f"those of the better outcome by {other:.1f}."
+        f"those of doing {found.meta['direction']} by {other:.1f}."
     )
     return [said]
 
