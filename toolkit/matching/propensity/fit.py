@@ -143,10 +143,10 @@ def propensity(
         if cross_fit is not None:
             code = None if together is None else cluster_codes(together[some])
             fold = make_folds(mine, code, cross_fit, seed)
-            score[some] = cross_scores(design, model, mine, own, fold, seed,
+            score[some] = cross_scores(design, model, mine, own, fold, seed, treatment=treatment,
                                        weighted=weights is not None)  # fmt: skip
         elif parametric:
-            climbed, eta, score[some] = fit_scores(design, model, mine, own)
+            climbed, eta, score[some] = fit_scores(design, model, mine, own, treatment)
             fits.append(ScoreFit(label=label, rows=rows, climbed=climbed, eta=eta))
         else:
             score[some] = seen_scores(design, model, mine, own, seed, weighted=weights is not None)

@@ -12,6 +12,8 @@ from toolkit.matching.propensity.families import Logit, Probit
 from toolkit.matching.propensity.learner import learn_scores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from toolkit.matching.propensity.design import Design
@@ -25,7 +27,7 @@ FAMILIES: dict[str, Logit | Probit] = {"logit": Logit(), "probit": Probit()}
 
 
 def fit_scores(
-    design: Design, model: str, treated: Bools, weight: Floats
+    design: Design, model: str, treated: Bools, weight: Floats, treatment: str
 ) -> tuple[Climbed, Floats, Floats]:
     """Return the fit, and η and the score of each row, (N,).
 
@@ -38,7 +40,7 @@ def fit_scores(
     """
     family = FAMILIES[model]
     u, v = design.by_pattern(weight * treated), design.by_pattern(weight * ~treated)
-    climbed = climb(design, family, u, v, runaway=_tells_apart)
+    climbed = climb(design, family, u, v, runaway=_tells_apart(treatment))
     by_pattern = climbed.eta()
     score = family.score(by_pattern)
     certain = np.flatnonzero((score <= 0.0) | (score >= 1.0))
@@ -49,7 +51,7 @@ def fit_scores(
 
 def cross_scores(
     design: Design, model: Any, treated: Bools, weight: Floats, fold: Ints, seed: int | None,
-    *, weighted: bool,
+    *, treatment: str, weighted: bool,
 ) -> Floats:  # fmt: skip
     """Return the score of each row, (N,), by models that have not seen its fold."""
     score = np.empty(design.n_rows)
@@ -58,7 +60,9 @@ def cross_scores(
         require_both(treated[~out], weight[~out], f"outside fold {k + 1}")
         if isinstance(model, str):
             # the rest has no weight: its rows are foretold, not fitted
-            score[out] = fit_scores(design, model, treated, np.where(out, 0.0, weight))[2][out]
+            score[out] = fit_scores(design, model, treated, np.where(out, 0.0, weight), treatment)[
+                2
+            ][out]
         else:
             x = design.matrix()
             used = weight[~out] if weighted else None
@@ -102,13 +106,16 @@ def require_both(treated: Bools, weight: Floats, where: str) -> None:
         )
 
 
-def _tells_apart(name: str) -> SeparationError:
-    return SeparationError(
-        f"Column {name!r} (with the others) tells treated and controls apart: its coefficient runs "
-        "off to infinity, and some have nobody to be compared with",
-        fix="merge the level with another, leave the column out, or leave those people out of the "
-        "comparison; look at a table of the treatment by its values",
-    )
+def _tells_apart(treatment: str) -> Callable[[str], SeparationError]:
+    def error(name: str) -> SeparationError:
+        return SeparationError(
+            f"Column {name!r} (with the others) tells those with {treatment!r} from those without: "
+            "its coefficient runs off to infinity, and some have nobody to be compared with",
+            fix="merge the level with another, leave the column out, or leave those people out of "
+            f"the comparison; look at a table of {treatment!r} by its values",
+        )
+
+    return error
 
 
 def _certain(climbed: Climbed, design: Design, certain: Ints) -> SeparationError:

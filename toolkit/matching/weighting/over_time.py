@@ -164,6 +164,7 @@ def weigh_over_time(
     sampling = read_sampling(frame, weights)
     risk = at_risk_of_start(rows, treated, treatment)
     quantiles = quantile_pair(truncate)
+    seen = None if censored is None else read_censored(frame, rows, censored)
     formulas = {"": (on_history, -1), ", stabilising": (on_baseline, 1)}
     if not stabilise:
         del formulas[", stabilising"]
@@ -180,8 +181,8 @@ def weigh_over_time(
             )
 
     add("treatment", risk, treatment)
-    if censored is not None:
-        add("censoring", read_censored(frame, rows, censored), censored, f" + `{treatment}`")
+    if censored is not None and seen is not None:
+        add("censoring", seen, censored, f" + `{treatment}`")
     log_weight = np.zeros(frame.height)
     for part in parts:
         log_weight += part.log_factor(rows)
