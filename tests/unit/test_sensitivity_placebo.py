@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from toolkit.effects import contrast, gate
+from toolkit.effects import contrast
+from toolkit.effects.evidence import of_placebo
 from toolkit.effects.sensitivity import placebo, placebo_starts
 from toolkit.errors import (
     CallError,
@@ -149,10 +150,9 @@ def test_equal_rows_are_frequencies():
 
 def test_the_gate_takes_the_joint_test():
     found = placebo(people(selected=0.8), outcome_before=["b1", "b2"], treatment="treated")
-    joint = found.joint().row(0, named=True)
-    assert joint["p_value"] == found.p_value
-    assert joint["largest"] == found.largest
-    assert callable(gate)
+    evidence = of_placebo(found.joint())
+    assert evidence["placebo"].value == found.largest
+    assert evidence["placebo_p"].value == found.p_value
 
 
 def test_the_picture():
