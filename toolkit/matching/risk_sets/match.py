@@ -228,7 +228,10 @@ def match_risk_sets(
     fitted: Starts | None = None
     where: Score | Points
     if formula is not None:
-        where = fitted = fit_starts(formula, frame, runs, kind=score)
+        all_months = control == "censor" and censoring == formula
+        where = fitted = fit_starts(
+            formula, frame, runs, kind=score, only=None if all_months else months
+        )
     elif len(columns) == 1:
         where = Given(fixed=_columns(frame, runs, columns)[:, 0])
     else:

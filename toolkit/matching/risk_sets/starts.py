@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
 
-from toolkit.errors import ConvergenceError, EstimationError, SeparationError
+from toolkit.errors import CollinearityError, ConvergenceError, EstimationError, SeparationError
 from toolkit.estimation.coefficients import coefficient_table
 from toolkit.estimation.collinearity import check_collinearity
 from toolkit.estimation.formula import learn
 from toolkit.estimation.newton import maximise
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from toolkit.estimation.formula import Covariates
     from toolkit.estimation.newton import Optimum
     from toolkit.matching.risk_sets.runs import Bools, Floats, Ints, Runs, Small
@@ -71,7 +73,12 @@ class Starts:
 
 
 def fit_starts(
-    formula: str, frame: pl.DataFrame, runs: Runs, *, kind: ScoreKind, each: Ints | None = None
+    formula: str,
+    frame: pl.DataFrame,
+    runs: Runs,
+    *,
+    kind: ScoreKind,
+    only: Sequence[int] | None = None,
 ) -> Starts:
     """Fit the chance to start among those at risk by maximum likelihood.
 
@@ -82,15 +89,15 @@ def fit_starts(
         As handed in.
     runs : Runs
     kind : {"pooled", "by_month"}
-    each : (R,) array, optional
-        Row of the frame of every run, where it is known.
+    only : sequence of int, optional
+        Months to fit one by one; all with starts unless given. A pooled fit is of all.
 
     Raises
     ------
     toolkit.errors.ToolkitError
         For formulas that cannot be read, collinear columns and separation.
     """
-    rows = runs.rows(np.arange(len(runs)), runs.first.astype(np.int64)) if each is None else each
+    rows = runs.rows(np.arange(len(runs)), runs.first.astype(np.int64))
     covariates, x = _matrix(formula, frame, runs, rows)
     risk, started = runs.at_risk(), runs.starters()
     level = np.where(started > 0, np.inf, -np.inf)
@@ -112,7 +119,8 @@ def fit_starts(
         fixed = lines(x, np.arange(len(runs)), slopes[0])
         return Starts(x=x, slopes=slopes, level=level, low=runs.low, fixed=fixed, table=table)
     slopes, tables = np.zeros((len(risk), x.shape[1])), []
-    for month in open_ + runs.low:
+    wanted = open_ + runs.low
+    for month in wanted if only is None else wanted[np.isin(wanted, only)]:
         best = _fit_month(x, runs, int(month), covariates)
         slopes[month - runs.low] = best.point[:-1]
         level[month - runs.low] = best.point[-1]
@@ -128,9 +136,10 @@ def _fit_month(x: Floats, runs: Runs, month: int, covariates: Covariates) -> Opt
     now = np.full(len(at), month, dtype=np.int32)
     weight = runs.weight[at] if len(runs.weight) > 1 else runs.weight
     try:
+        check_collinearity(x[at], covariates.terms)
         return _fit(x[at], now, now, runs.starts[at] & (runs.last[at] == month), weight, month,
                     np.zeros(1, dtype=np.int64), 1, covariates)  # fmt: skip
-    except (SeparationError, ConvergenceError) as error:
+    except (CollinearityError, SeparationError, ConvergenceError) as error:
         raise type(error)(
             f"{error.what} (elapsed month {month}, fitted by itself)",
             where=error.where,
@@ -175,7 +184,9 @@ def _fit(
         begin[p:] = np.log(share / (1 - share))
         spread = np.concatenate([_spread(x), np.ones(m)])
         names = [*covariates.terms, *(f"month {month + low}" for month in open_)]
-        return maximise(objective, begin, names=names, spread=spread)
+        best = maximise(objective, begin, names=names, spread=spread)
+        # the step that the climb found too small to take costs nothing
+        return replace(best, point=best.point + best.inverse @ best.score)
 
 
 def _spread(x: Floats) -> Floats:
