@@ -46,8 +46,8 @@ class Profile(EffectResult):
     month : (K,) array of int
     by_outcome : mapping
         Means, differences and covariance over all K months, by outcome.
-    band : bool
-        Whether there are simultaneous bands.
+    critical : mapping or None
+        By outcome, what takes the place of 1.96 in its band; None without bands.
     conf_level : float
     seed : int
         Of the bands.
@@ -55,7 +55,7 @@ class Profile(EffectResult):
 
     month: Ints = field(repr=False)
     by_outcome: Mapping[str, Moments] = field(repr=False)
-    band: bool
+    critical: Mapping[str, float] | None
     conf_level: float
     seed: int
 
@@ -68,7 +68,7 @@ class Profile(EffectResult):
         """
         return pl.concat(
             [
-                _table(name, self.month, found, self.path(name), self._settings())
+                _table(name, found, self.path(name), self.critical, self.conf_level)
                 for name, found in self.by_outcome.items()
             ]
         )
@@ -239,13 +239,9 @@ class Profile(EffectResult):
 
         return plot_profile(self, ax=ax, **options)
 
-    def _settings(self) -> tuple[bool, float, int]:
-        return self.band, self.conf_level, self.seed
-
     def path(self, outcome: str) -> Path:
         """Return the differences of an outcome and their covariance, for sums of one's own."""
-        found = self.by_outcome[outcome]
-        return Path(month=self.month, estimate=found.difference, vcov=found.vcov)
+        return _path(self.month, self.by_outcome[outcome])
 
     def _after(self, outcome: str, last: int | None = None) -> Path:
         """Return the months from the start on; raise where one of them is not there."""
@@ -423,6 +419,12 @@ def profile(
         for name in outcomes
     }  # fmt: skip
     label = groups.clustering.label or None
+    critical = None
+    if band:
+        critical = {
+            name: _path(wanted, one).between(first, last).critical(conf_level, seed)
+            for name, one in found.items()
+        }
     result = Profile(
         meta={
             "estimand": f"difference in {', '.join(outcomes)} by month since start: "
@@ -450,7 +452,7 @@ def profile(
             "versions": versions(),
             "wall_time": clock.perf_counter() - begin,
         },
-        month=wanted, by_outcome=found, band=band, conf_level=conf_level, seed=seed,
+        month=wanted, by_outcome=found, critical=critical, conf_level=conf_level, seed=seed,
     )  # fmt: skip
     for sentence in horizon_warning([last]):
         python_warnings.warn(sentence, ToolkitWarning, stacklevel=2)
@@ -463,6 +465,10 @@ def _require_both(used: NDArray[np.bool_], treated: NDArray[np.bool_]) -> None:
             "Nobody of one group is observed in all months",
             fix="ask for fewer months, or leave out balanced=True",
         )
+
+
+def _path(month: Ints, found: Moments) -> Path:
+    return Path(month=month, estimate=found.difference, vcov=found.vcov)
 
 
 def _only(found: Moments, keep: Ints) -> Moments:
@@ -488,17 +494,17 @@ def _variance(estimated: bool, cluster: str | None) -> str:
 
 
 def _table(
-    name: str, month: Ints, found: Moments, path: Path, settings: tuple[bool, float, int]
+    name: str,
+    found: Moments,
+    path: Path,
+    critical: Mapping[str, float] | None,
+    conf_level: float,
 ) -> pl.DataFrame:
     """Return the tidy rows of one outcome."""
-    band, conf_level, seed = settings
     half = normal_quantile(conf_level) * path.std_error
-    low = high = np.full(len(month), np.nan)
-    if band:
-        known = np.isin(month, (some := path.between(int(month[0]), int(month[-1]))).month)
-        if known.any():
-            low, high = low.copy(), high.copy()
-            low[known], high[known] = some.band(conf_level, seed)
+    low = high = np.full(len(path.month), np.nan)
+    if critical is not None:
+        low, high = path.within(critical[name])
     numbers = {
         "mean_treated": found.mean[1], "mean_control": found.mean[0], "estimate": path.estimate,
         "std_error": path.std_error, "conf_low": path.estimate - half,
@@ -506,8 +512,8 @@ def _table(
     }  # fmt: skip
     return pl.DataFrame(
         {
-            "month": month,
-            "outcome": pl.Series([name] * len(month), dtype=pl.String),
+            "month": path.month,
+            "outcome": pl.Series([name] * len(path.month), dtype=pl.String),
             "n_treated": found.count[1],
             "n_control": found.count[0],
             **{key: pl.Series(x).fill_nan(None) for key, x in numbers.items()},

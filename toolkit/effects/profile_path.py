@@ -69,7 +69,11 @@ class Path:
 
     def band(self, conf_level: float, seed: int) -> tuple[Floats, Floats]:
         """Return bounds that hold for all months at once."""
-        half = np.nan_to_num(self.critical(conf_level, seed)) * self.std_error
+        return self.within(self.critical(conf_level, seed))
+
+    def within(self, critical: float) -> tuple[Floats, Floats]:
+        """Return estimate ± critical × standard error; without spread the estimate itself."""
+        half = np.nan_to_num(critical) * self.std_error
         return self.estimate - half, self.estimate + half
 
 
