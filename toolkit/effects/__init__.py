@@ -3,14 +3,17 @@
 from toolkit.effects.contrast import contrast
 from toolkit.effects.contrast_result import Contrast
 from toolkit.effects.designs import (
+    DensityTest,
     DifferenceInDifferences,
     Experiment,
     Power,
     Randomisation,
+    RegressionDiscontinuity,
     difference_in_differences,
     experiment,
     minimum_detectable_effect,
     randomise,
+    regression_discontinuity,
 )
 from toolkit.effects.doubly_robust import (
     ArmScores,
@@ -52,6 +55,7 @@ from toolkit.effects.thresholds import Thresholds
 __all__ = [
     "ArmScores",
     "Contrast",
+    "DensityTest",
     "DifferenceInDifferences",
     "DoublyRobust",
     "EValue",
@@ -65,6 +69,7 @@ __all__ = [
     "Profile",
     "Protocol",
     "Randomisation",
+    "RegressionDiscontinuity",
     "RosenbaumBounds",
     "Sensitivity",
     "Specifications",
@@ -93,6 +98,7 @@ __all__ = [
     "profile",
     "protocol",
     "randomise",
+    "regression_discontinuity",
     "robustness_value",
     "rosenbaum_bounds",
     "sensitivity",

@@ -53,18 +53,17 @@ def poisson_sums(
     from concurrent.futures import ThreadPoolExecutor
 
     columns = np.ascontiguousarray(columns, dtype=np.float64)
-    # a pair of replicates shares a draw of 64 bits
-    out = np.zeros((replicates + replicates % 2, n_group, columns.shape[1]))
-    edges = _poisson_edges()
-    run = _kernel()
+    # four replicates share a draw of 64 bits
+    out = np.zeros((-(-replicates // 4), n_group, 4, columns.shape[1]))
+    table, run = _poisson_table(), _kernel()
 
-    def fill(pair: int) -> None:
-        key = np.uint64(_mix((seed * 0x9E3779B97F4A7C15 + pair * 0xD1B54A32D192ED03) & _MASK))
-        run(columns, group, unit, key, edges, out[2 * pair], out[2 * pair + 1])
+    def fill(four: int) -> None:
+        key = np.uint64(_mix((seed * 0x9E3779B97F4A7C15 + four * 0xD1B54A32D192ED03) & _MASK))
+        run(columns, group, unit, key, table, out[four])
 
     with ThreadPoolExecutor(_threads()) as pool:
-        list(pool.map(fill, range(len(out) // 2)))
-    return out[:replicates]
+        list(pool.map(fill, range(len(out))))
+    return out.transpose(0, 2, 1, 3).reshape(-1, n_group, columns.shape[1])[:replicates]
 
 
 def _threads() -> int:
@@ -73,12 +72,10 @@ def _threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
-def _poisson_edges() -> NDArray[np.uint64]:
-    """Return P(count ≤ k) × 2³² for k = 0 … 11, the last one all."""
-    share = np.cumsum(np.exp(-1.0) / np.cumprod(np.concatenate([[1.0], np.arange(1.0, 12)])))
-    edges = np.round(share * 2**32).astype(np.uint64)
-    edges[-1] = np.uint64(2**32)
-    return edges
+def _poisson_table() -> NDArray[np.int64]:
+    """Return 65,536 numbers of which a share e⁻¹ / k! is k, rounded."""
+    share = np.exp(-1.0) / np.cumprod(np.concatenate([[1.0], np.arange(1.0, 9)]))
+    return np.repeat(np.arange(9), np.round(share * 65536).astype(np.int64))
 
 
 def _mix(z: int) -> int:
@@ -90,12 +87,10 @@ def _mix(z: int) -> int:
 
 @cache
 def _kernel() -> Callable[..., Any]:
-    """Compile the loop over rows of two replicates."""
+    """Compile the loop over rows of four replicates."""
     from numba import njit
 
-    def add(
-        columns: Any, group: Any, unit: Any, key: Any, edges: Any, first: Any, second: Any
-    ) -> None:
+    def add(columns: Any, group: Any, unit: Any, key: Any, table: Any, out: Any) -> None:
         width = columns.shape[1]
         for i in range(len(group)):
             g = group[i]
@@ -105,19 +100,11 @@ def _kernel() -> Callable[..., Any]:
             z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             z ^= z >> np.uint64(31)
-            low, high = z & np.uint64(0xFFFFFFFF), z >> np.uint64(32)
-            count = 0
-            while low >= edges[count]:
-                count += 1
-            other = 0
-            while high >= edges[other]:
-                other += 1
-            if count:
+            for r in range(4):
+                count = table[z & np.uint64(0xFFFF)]
+                z >>= np.uint64(16)
                 for j in range(width):
-                    first[g, j] += count * columns[i, j]
-            if other:
-                for j in range(width):
-                    second[g, j] += other * columns[i, j]
+                    out[g, r, j] += count * columns[i, j]
 
     compiled: Callable[..., Any] = njit(cache=True, nogil=True)(add)
     return compiled

@@ -164,13 +164,9 @@ def adjusted_means(
     middle = x - centre
     used = weight > 0
     check_collinearity(middle[used], terms, weight[used])
-    one = np.ones((len(y), 1))
-
-    def columns(arm: Floats) -> Floats:
-        parts = [one, arm[:, None] * one, middle]
-        return np.hstack([*parts, arm[:, None] * middle] if interacted else parts)
-
-    design = columns(treated.astype(np.float64))
+    on = treated.astype(np.float64)[:, None]
+    parts = [np.ones((len(y), 1)), on, middle]
+    design = np.hstack([*parts, on * middle] if interacted else parts)
     names = ["intercept", "treatment", *terms]
     names += [f"treatment:{term}" for term in terms] if interacted else []
     beta = _fit(design, y, weight, names, link)
@@ -182,11 +178,15 @@ def adjusted_means(
     value = np.empty(2)
     residual, averaging = np.empty((len(y), 2)), np.empty((len(y), 2))
     slopes = None if gradient is None else np.empty((gradient.shape[1], 2))
-    for arm, everybody in enumerate((np.ones(len(y)), np.zeros(len(y)))):
-        other = columns(everybody)
-        mean, steep = _inverse_link(other @ beta, link)
+    p = len(terms)
+    for arm, state in enumerate((1.0, 0.0)):  # had all been treated, had nobody
+        own = beta[2 : 2 + p] + (state * beta[2 + p :] if interacted else 0.0)
+        mean, steep = _inverse_link(beta[0] + state * beta[1] + middle @ own, link)
         value[arm] = target @ mean / total
-        to_beta = other.T @ (target * steep) / total
+        steep = target * steep / total
+        slopes_x = middle.T @ steep
+        each = [[steep.sum(), state * steep.sum()], slopes_x]
+        to_beta = np.concatenate([*each, state * slopes_x] if interacted else each)
         residual[:, arm] = moved @ to_beta
         averaging[:, arm] = target * (mean - value[arm]) / total
         if slopes is not None and gradient is not None:
@@ -194,7 +194,7 @@ def adjusted_means(
             slopes[:, arm] = to_theta @ to_beta
             if target_gradient is not None:
                 slopes[:, arm] += target_gradient.T @ (mean - value[arm]) / total
-    leverage = weight * slope * np.einsum("ij,jk,ik->i", design, bread, design)
+    leverage = weight * slope * ((design @ bread) * design).sum(axis=1)
     return Means(
         value=value, residual=residual, averaging=averaging, slopes=slopes, leverage=leverage,
         n_parameter=design.shape[1],
