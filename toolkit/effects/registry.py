@@ -50,8 +50,8 @@ class Method:
         Whether it can support a net claim, under its assumption.
     texts : mapping
         `name, question, assumption, data, diagnostics, report, reason`, each by language.
-    functions, planned : tuple of str
-        What implements it here, as ``room.name``; and what is still to be built.
+    functions : tuple of str
+        What implements it here, or will, as ``room.name``.
     source : tuple of str
     """
 
@@ -59,7 +59,6 @@ class Method:
     net: bool
     texts: Mapping[str, Mapping[str, str]]
     functions: tuple[str, ...]
-    planned: tuple[str, ...]
     source: tuple[str, ...]
 
     def text(self, what: str, language: Language = "en") -> str:
@@ -79,8 +78,7 @@ def _method(key: str, row: Mapping[str, Any]) -> Method:
         key=key,
         net=bool(row["net"]),
         texts={name: row[name] for name in TEXTS},
-        functions=tuple(row.get("functions", ())),
-        planned=tuple(row.get("planned", ())),
+        functions=tuple(row["functions"]),
         source=tuple(row["source"]),
     )
 
@@ -110,8 +108,9 @@ def methods(language: Language = "en") -> pl.DataFrame:
     -------
     DataFrame
         ``method`` (key), ``name_nl, name_en, question, assumption, data, diagnostics, report``,
-        ``claim`` (net or gross), ``reason`` (why, or under which condition), ``functions``,
-        ``planned`` (lists), ``source`` (list of papers).
+        ``claim`` (net or gross), ``reason`` (why, or under which condition), ``functions`` (list
+        of what implements it here), ``planned`` (list of what is still to be built), ``source``
+        (list of papers).
 
     Raises
     ------
@@ -140,8 +139,8 @@ def methods(language: Language = "en") -> pl.DataFrame:
             },
             "claim": "net" if one.net else "gross",
             "reason": one.text("reason", language),
-            "functions": list(one.functions),
-            "planned": list(one.planned),
+            "functions": [name for name in one.functions if find(name) is not None],
+            "planned": [name for name in one.functions if find(name) is None],
             "source": list(one.source),
         }
         for one in registry().values()
