@@ -1,18 +1,29 @@
 """Designs that do without a model of who takes part: chance, policy, borders in time and age."""
 
+from toolkit.effects.designs.density import DensityTest
 from toolkit.effects.designs.did import DifferenceInDifferences, difference_in_differences
+from toolkit.effects.designs.discontinuity import regression_discontinuity
+from toolkit.effects.designs.discontinuity_result import RegressionDiscontinuity
 from toolkit.effects.designs.experiment import experiment
 from toolkit.effects.designs.experiment_result import Experiment
+from toolkit.effects.designs.instruments import InstrumentalVariables, instrumental_variables
+from toolkit.effects.designs.leniency import leave_one_out
 from toolkit.effects.designs.power import Power, minimum_detectable_effect
 from toolkit.effects.designs.randomise import Randomisation, randomise
 
 __all__ = [
+    "DensityTest",
     "DifferenceInDifferences",
     "Experiment",
+    "InstrumentalVariables",
     "Power",
     "Randomisation",
+    "RegressionDiscontinuity",
     "difference_in_differences",
     "experiment",
+    "instrumental_variables",
+    "leave_one_out",
     "minimum_detectable_effect",
     "randomise",
+    "regression_discontinuity",
 ]
