@@ -38,9 +38,8 @@ def score_overlap(score: pl.Series, groups: Groups, bins: int) -> pl.DataFrame:
     low, high = float(seen.min()), float(seen.max())
     if low >= 0 and high <= 1:
         low, high = 0.0, 1.0
-    width = (high - low) / bins or 1.0
-    edges = low + width * np.arange(bins + 1)
-    codes = np.minimum(((seen - low) / width).astype(np.int64), bins - 1)
+    edges = low + ((high - low) or 1.0) * (np.arange(bins + 1) / bins)
+    codes = np.minimum(np.searchsorted(edges, seen, side="right") - 1, bins - 1)
     parts = []
     for place, sample in enumerate(some.samples):
         pair = some.shares[:, 2 * place : 2 * place + 2].T

@@ -173,6 +173,7 @@ def _smooth_overlap(values: Floats, shares: Floats, width: float) -> Floats:
     kernel = np.exp(-2 * (np.pi * frequency * width / step) ** 2)
     dense = np.fft.irfft(np.fft.rfft(mass, 2 * _GRID, axis=0) * kernel, 2 * _GRID, axis=0)[:_GRID]
     dense = np.maximum(dense, 0.0)
+    dense /= np.maximum(dense.sum(axis=0), 1e-300)  # the ends of the grid cut off a little
     both: Floats = np.minimum(np.minimum(dense[:, 0::2], dense[:, 1::2]).sum(axis=0), 1.0)
     return both
 
