@@ -2,6 +2,7 @@
 
 import json
 import math
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,17 @@ def agree(request):
         assert off <= tolerance, f"{section}, {quantity}: {off:.3g} apart, allowed {tolerance:g}"
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def check_matching():
+    """Assert what every matched sample promises: `check_matching` of matching_invariants.py."""
+    spec = spec_from_file_location(
+        "matching_invariants", Path(__file__).with_name("matching_invariants.py")
+    )
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.check_matching
 
 
 @pytest.fixture
