@@ -36,7 +36,7 @@ def refuse_foresight(frame: pl.DataFrame, runs: Runs, columns: Sequence[str]) ->
     """
     from toolkit.matching.risk_sets.risk_kernel import last_of_unit
 
-    month = runs.low + int(np.argmax(runs.starters()))
+    month = runs.low + int(np.argmax(runs.starters))
     there = (runs.first <= month) & (runs.last >= month) & (runs.treated_at != month)
     run = np.flatnonzero(there)
     if len(run) > _MOST:

@@ -101,7 +101,7 @@ def read_calipers(
 
 def read_window(window: tuple[int, int] | None, runs: Runs) -> list[int]:
     """Return the elapsed months with starts, within the window if one is given."""
-    months = [int(m) for m in np.flatnonzero(runs.starters()) + runs.low]
+    months = [int(m) for m in np.flatnonzero(runs.starters) + runs.low]
     if window is None:
         return months
     try:

@@ -73,7 +73,7 @@ def list_months(runs: Runs, months: Sequence[int], order: Ints | None = None) ->
     from toolkit.matching.risk_sets.risk_kernel import list_by_month
 
     at = np.array(months, dtype=np.int64) - runs.low
-    begin = np.concatenate([[0], np.cumsum(runs.at_risk()[at])])
+    begin = np.concatenate([[0], np.cumsum(runs.at_risk[at])])
     slot = np.full(runs.high - runs.low + 1, -1, dtype=np.int64)
     slot[at] = np.arange(len(at))
     out = np.empty(int(begin[-1]), dtype=np.int32)

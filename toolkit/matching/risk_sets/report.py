@@ -165,8 +165,8 @@ def _sets(runs: Runs, pairs: Pairs, uses: Uses, months: Sequence[int]) -> pl.Dat
     return pl.DataFrame(
         {
             "time": np.array(months, dtype=np.int32),
-            "n_at_risk": runs.at_risk()[at],
-            "n_start": runs.starters()[at],
+            "n_at_risk": runs.at_risk[at],
+            "n_start": runs.starters[at],
             "n_matched": count(pairs.sought_month[pairs.reason < 0]),
             **by_reason,
             "n_control": count(uses.month[serves]),
@@ -177,7 +177,7 @@ def _sets(runs: Runs, pairs: Pairs, uses: Uses, months: Sequence[int]) -> pl.Dat
 
 def _attrition(runs: Runs, pairs: Pairs, uses: Uses, months: Sequence[int]) -> pl.DataFrame:
     """Return what is left after each step; controls are persons in a month at risk."""
-    risk, started = runs.at_risk(), runs.starters()
+    risk, started = runs.at_risk, runs.starters
     at = np.array(months) - runs.low
     n_start, n_other = int(started.sum()), runs.months - int(started.sum())
     sought, others = len(pairs.sought), int((risk - started)[at].sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,32 +73,34 @@ class Runs:
         """Return the number of stretches."""
         return len(self.first)
 
-    @property
+    @cached_property
     def low(self) -> int:
         """First month at risk of anybody."""
         return int(self.first.min())
 
-    @property
+    @cached_property
     def high(self) -> int:
         """Last month at risk of anybody."""
         return int(self.last.max())
 
-    @property
+    @cached_property
     def months(self) -> int:
         """Number of person-months at risk."""
         return int(self.last.sum(dtype=np.int64) - self.first.sum(dtype=np.int64)) + len(self)
 
-    @property
+    @cached_property
     def several(self) -> bool:
         """Whether some person has more than one spell."""
         return bool(self.unit[-1] > self.person[-1])
 
+    @cached_property
     def starters(self) -> Ints:
-        """Return the number of starts in each month from `low` to `high`."""
+        """Number of starts in each month from `low` to `high`."""
         return np.bincount(self.last[self.starts] - self.low, minlength=self.high - self.low + 1)
 
+    @cached_property
     def at_risk(self) -> Ints:
-        """Return the number at risk in each month from `low` to `high`."""
+        """Number at risk in each month from `low` to `high`."""
         size = self.high - self.low + 2
         come = np.bincount(self.first - self.low, minlength=size)
         gone = np.bincount(self.last - self.low + 1, minlength=size)

@@ -106,7 +106,7 @@ def _background(
 
     none = np.zeros(0, dtype=np.int64), np.zeros(0)
     size = np.int64(len(runs))
-    risk = runs.at_risk() - runs.starters()
+    risk = runs.at_risk - runs.starters
     total = int(sum(risk[month - runs.low] for month in months))
     if most <= 0 or total == 0:
         return none
