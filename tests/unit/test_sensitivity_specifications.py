@@ -137,6 +137,21 @@ def test_the_picture():
     plt.close(axes.figure)
 
 
+def test_the_curve_is_what_the_figure_takes():
+    import matplotlib.pyplot as plt
+
+    from toolkit.reporting import figures
+
+    found = specifications(effect, CHOICES, reference={"controls": "never", "month": 24})
+    curve = found.curve()
+    assert curve.columns == ["controls", "month", "estimate", "conf_low", "conf_high"]
+    assert curve.height == 5
+    assert found.main == {"controls": "never", "month": "24"}
+    axes = figures.specification_curve(curve, main=found.main, title="Een curve")
+    plt.close(axes.figure)
+    assert specifications(effect, CHOICES).main is None
+
+
 def test_the_door():
     def one(**_):
         return 1.0

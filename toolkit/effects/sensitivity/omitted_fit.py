@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 #: Share of a variable's spread below which nothing is left of it.
 _NOTHING = 1e-10
-#: Rows whose cross products are taken at a time.
-_BLOCK = 100_000
+#: Products in a block of rows: so few that the linear algebra below keeps to one thread, as many
+#: threads on a busy machine take ten times as long.
+_WORK = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +100,8 @@ def regress(
         raise InputError(
             f"{n:,.0f} rows are too few for {p:,} covariates", fix="name fewer covariates"
         )
-    check_collinearity(covariates, terms, weight)
-    gram = cross_products([*covariates.T, treated, outcome], weight)
+    gram, mean = cross_products([covariates, treated[:, None], outcome[:, None]], weight)
+    check_collinearity(_stand_in(gram[:p, :p] / weight.sum(), mean[:p]), terms)
     rest = left_over(gram, [p, p + 1], range(p))
     if rest[0, 0] <= _NOTHING * gram[p, p]:
         raise CollinearityError(
@@ -115,16 +116,35 @@ def regress(
     return Regression(gram=gram, df=df)
 
 
-def cross_products(columns: Sequence[Floats], weight: Floats) -> Floats:
-    """Return the weighted cross products of k columns less their means, (k, k)."""
-    total = weight.sum()
-    mean = np.array([weight @ column for column in columns]) / total
-    gram = np.zeros((len(columns),) * 2)
-    for start in range(0, len(weight), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        rows = np.column_stack([column[part] for column in columns]) - mean
-        gram += (rows * weight[part, None]).T @ rows
-    return gram
+def cross_products(parts: Sequence[Floats], weight: Floats) -> tuple[Floats, Floats]:
+    """Return the weighted cross products of k columns less their means, (k, k), and the means.
+
+    Parameters
+    ----------
+    parts : sequence of (N, ·) arrays
+        Together the k columns.
+    """
+    k = sum(part.shape[1] for part in parts)
+    step = max(16, _WORK // max(k * k, 1))
+    blocks = [slice(start, start + step) for start in range(0, len(weight), step)]
+    mean = np.zeros(k)
+    for at in blocks:
+        mean += weight[at] @ np.hstack([part[at] for part in parts])
+    mean /= weight.sum()
+    gram = np.zeros((k, k))
+    for at in blocks:
+        rows = np.hstack([part[at] for part in parts]) - mean
+        gram += (rows * weight[at, None]).T @ rows
+    return gram, mean
+
+
+def _stand_in(variance: Floats, mean: Floats) -> Floats:
+    """Return 2p rows with this mean and variance, (p, p): a million rows need no second look."""
+    p = len(mean)
+    scale = np.sqrt(np.maximum(np.diag(variance), 1e-300))
+    value, vector = np.linalg.eigh(variance / np.outer(scale, scale))
+    root = np.sqrt(np.maximum(value, 0) * p)[:, None] * vector.T * scale
+    return np.vstack([mean + root, mean - root])
 
 
 def left_over(gram: Floats, targets: Sequence[int], given: Sequence[int]) -> Floats:

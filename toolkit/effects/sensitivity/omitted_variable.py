@@ -203,8 +203,8 @@ def _treatment_before(sample: Sample, everyone: Floats) -> Regression:
     there = sample.sampling > 0
     treated = sample.treated[there].astype(np.float64)
     # the outcome of who is not in the comparison need not be known: its place is empty
-    columns = [*everyone[there].T, treated, np.zeros(len(treated))]
-    return Regression(gram=cross_products(columns, sample.sampling[there]), df=1.0)
+    parts = [everyone[there], treated[:, None], np.zeros((len(treated), 1))]
+    return Regression(gram=cross_products(parts, sample.sampling[there])[0], df=1.0)
 
 
 def _benchmarks(

@@ -62,6 +62,23 @@ class Specifications(EffectResult):
         """The rows with an estimate, from the lowest on."""
         return self.rows.filter(pl.col("estimate").is_not_null()).sort("estimate")
 
+    def curve(self) -> pl.DataFrame:
+        """Return what the figure of a specification curve draws: the choices and the estimates.
+
+        Specifications without an estimate or an interval are left out: the note under the figure
+        should say how many (`meta["dropped"]`).
+        """
+        wanted = ("estimate", "conf_low", "conf_high")
+        return self.rows.select(*self.choices, *wanted).drop_nulls(list(wanted))
+
+    @property
+    def main(self) -> dict[str, str] | None:
+        """The specification planned beforehand, by choice."""
+        if self.reference is None:
+            return None
+        row = self.rows.row(self.reference - 1, named=True)
+        return {name: str(row[name]) for name in self.choices}
+
     def glance(self) -> pl.DataFrame:
         """Return one row: how many, the median and range, and how many agree.
 
