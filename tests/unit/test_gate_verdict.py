@@ -135,14 +135,14 @@ def test_what_fails_is_said_first_and_stands_in_the_table():
     assert marked.meta["supported"] is False
     said = "NOT SUPPORTED: largest standardised difference 0.12 (sex), at most 0.1 asked."
     assert marked.summary().splitlines()[0] == said
-    assert marked.table().columns == ["verdict", "estimate"]
-    assert marked.table()["verdict"].to_list() == ["not supported"]
+    assert marked.judged().columns == ["verdict", "estimate"]
+    assert marked.judged()["verdict"].to_list() == ["not supported"]
     assert "NOT SUPPORTED" in marked._repr_html_()
     assert "not supported" in marked._repr_html_()
     # as it was: nothing else changes
     assert marked.tidy().equals(result().tidy())
     assert "supported" not in result().meta
-    assert result().table().columns == ["estimate"]
+    assert result().judged().columns == ["estimate"]
     met = effects.gate(NOTHING | {"max_smd": 0.2}, balance=BALANCE).apply(result())
     assert met.summary().startswith("SUPPORTED: every threshold")
     assert met.meta["supported"] is True
@@ -161,7 +161,7 @@ def test_an_override_needs_a_reason_and_prints_it():
         .endswith("Shown all the same, because: sex is also adjusted for.")
     )
     assert marked.meta["supported"] is False
-    assert marked.table()["verdict"].to_list() == ["not supported"]
+    assert marked.judged()["verdict"].to_list() == ["not supported"]
 
 
 def test_a_gross_method_is_never_supported():

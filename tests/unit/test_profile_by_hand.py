@@ -254,12 +254,14 @@ def shares(treated, control, months, size=1000, design="matching"):
 def test_gross_deadweight_and_net_add_up():
     found = shares([0.24, 0.333], [0.205, 0.265], [6, 24])
     table = found.gross_net((6, 24))
-    assert table.wide().rows() == [
-        ("work", 6, pytest.approx(0.24), pytest.approx(0.205), pytest.approx(0.035),
-         pytest.approx(0.035 / 0.205)),
-        ("work", 24, pytest.approx(0.333), pytest.approx(0.265), pytest.approx(0.068),
-         pytest.approx(0.068 / 0.265)),
-    ]  # fmt: skip
+    wide = table.wide("training")
+    assert wide["label"].to_list() == ["training"] * 2
+    assert wide.select("horizon", "n", "gross", "deadweight", "net", "relative").rows() == [
+        (6, 1000, *map(pytest.approx, (0.24, 0.205, 0.035, 0.035 / 0.205))),
+        (24, 1000, *map(pytest.approx, (0.333, 0.265, 0.068, 0.068 / 0.265))),
+    ]
+    assert (wide["net_low"] < wide["net"]).all()
+    assert (wide["relative_high"] > wide["relative"]).all()
     rows = table.tidy().filter(pl.col("month") == 24)
     assert rows["measure"].to_list() == ["gross", "deadweight", "net", "relative"]
     assert rows["n"].to_list() == [1000, 1000, 2000, 2000]

@@ -139,7 +139,7 @@ class Verdict(Result):
         return f"{self.sentence()}\n{super().summary()}"
 
     def apply(self, result: Effect) -> Effect:
-        """Return the result marked with this verdict: its summary and table say it first.
+        """Return the result marked with this verdict: its summary and `judged()` say it first.
 
         A method that supports no net claim is not supported whatever its diagnostics say, and no
         override changes that.

@@ -56,9 +56,37 @@ class GrossNet(EffectResult):
         """
         return self.table
 
-    def wide(self) -> pl.DataFrame:
-        """Return a row an outcome and horizon, with a column a measure."""
-        return self.table.pivot("measure", index=["outcome", "month"], values="estimate")
+    def wide(self, label: str | None = None) -> pl.DataFrame:
+        """Return a row an outcome and horizon, with columns for each measure: what figures draw.
+
+        Parameters
+        ----------
+        label : str, optional
+            Name of the programme; the outcome's when not given.
+
+        Returns
+        -------
+        DataFrame
+            `label, outcome, horizon, n` (participants observed), then of every measure its
+            estimate, ``…_low`` and ``…_high``.
+        """
+        first = self.table["measure"][0]
+        keys = ["outcome", "month"]
+        found = self.table.filter(pl.col("measure") == first).select(
+            (pl.col("outcome") if label is None else pl.lit(label)).alias("label"),
+            "outcome", pl.col("month").alias("horizon"), "n",
+        )  # fmt: skip
+        for (measure,), rows in self.table.group_by("measure", maintain_order=True):
+            found = found.join(
+                rows.select(
+                    *keys,
+                    pl.col("estimate").alias(str(measure)),
+                    pl.col("conf_low").alias(f"{measure}_low"),
+                    pl.col("conf_high").alias(f"{measure}_high"),
+                ),
+                left_on=["outcome", "horizon"], right_on=keys, how="left", maintain_order="left",
+            )  # fmt: skip
+        return found
 
     def glance(self) -> pl.DataFrame:
         """Return one row: counts, outcomes and horizons."""

@@ -117,7 +117,8 @@ class Profile(EffectResult):
         `from, to, length` in months of the run of negative months around it, `length_low,
         length_high` by the band, `ended` (false when it is still negative in the last month);
         `area` (outcome × months lost, negative) and `area_std_error`. Without a negative month the
-        depth is 0 and its month null.
+        depth is 0 and its month null. Behind is less of the outcome: of one that is better low
+        (a benefit) make the opposite first.
         """
         return self._rows(
             lambda name: paths.lock_in(

@@ -31,24 +31,30 @@ def composition(found: Mapping[str, Moments], month: Ints) -> list[str]:
         By outcome.
     month : (K,) array
     """
-    said = []
+    said: dict[str, list[str]] = {}
     for name, one in found.items():
-        share = one.share
-        control, treated = share
-        least = int(np.argmin(share.min(axis=0)))
-        if share.max() - share[:, least].min() > _LESS:
-            said.append(
-                f"{name}: {treated[least]:.0%} of treated and {control[least]:.0%} of controls are "
-                f"observed at month {month[least]}, {treated.max():.0%} and {control.max():.0%} "
-                "at most: months are not about the same people; balanced=True keeps those "
-                "observed throughout"
-            )
-        apart = int(np.argmax(np.abs(treated - control)))
-        if abs(treated[apart] - control[apart]) > _APART:
-            said.append(
-                f"{name}: at month {month[apart]} {treated[apart]:.1%} of treated are observed and "
-                f"{control[apart]:.1%} of controls: being observed differs between the groups"
-            )
+        for sentence in _composition(one, month):
+            said.setdefault(sentence, []).append(name)
+    return [f"{', '.join(names)}: {sentence}" for sentence, names in said.items()]
+
+
+def _composition(one: Moments, month: Ints) -> list[str]:
+    """Return what to warn of for one outcome."""
+    share, said = one.share, []
+    control, treated = share
+    least = int(np.argmin(share.min(axis=0)))
+    if share.max() - share[:, least].min() > _LESS:
+        said.append(
+            f"{treated[least]:.0%} of treated and {control[least]:.0%} of controls are observed at "
+            f"month {month[least]}, {treated.max():.0%} and {control.max():.0%} at most: months "
+            "are not about the same people; balanced=True keeps those observed throughout"
+        )
+    apart = int(np.argmax(np.abs(treated - control)))
+    if abs(treated[apart] - control[apart]) > _APART:
+        said.append(
+            f"at month {month[apart]} {treated[apart]:.1%} of treated are observed and "
+            f"{control[apart]:.1%} of controls: being observed differs between the groups"
+        )
     return said
 
 

@@ -22,7 +22,8 @@ def _axes(ax: Axes | None) -> Axes:
         return ax
     from matplotlib import pyplot as plt
 
-    return plt.subplots()[1]  # type: ignore[no-any-return]
+    axes: Axes = plt.subplots()[1]
+    return axes
 
 
 def _one(table: pl.DataFrame, outcome: str | None) -> tuple[str, pl.DataFrame]:

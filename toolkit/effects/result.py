@@ -20,7 +20,7 @@ class EffectResult(Result):
     `meta["design"]` is a key of the registry of methods (`effects.methods`): the summary ends with
     what that method asks, assumes and must report, and says GROSS where it supports no net claim.
     Where a gate judged it, `meta["supported"]` and `meta["gate"]` say how: the summary begins with
-    it, and `table` has it as its first column.
+    it, and `judged` has it as its first column.
     """
 
     @property
@@ -28,7 +28,7 @@ class EffectResult(Result):
         """Key of the method in the registry."""
         return str(self.meta["design"])
 
-    def table(self) -> pl.DataFrame:
+    def judged(self) -> pl.DataFrame:
         """Return `tidy()`, with what a gate said of it as first column, `verdict`."""
         found = self.tidy()
         if "supported" not in self.meta:
@@ -47,4 +47,4 @@ class EffectResult(Result):
     def _repr_html_(self) -> str:
         shown = super()._repr_html_()
         head, _, _ = shown.partition("</p>")
-        return f"{head}</p>{self.table().head(20)._repr_html_()}"
+        return f"{head}</p>{self.judged().head(20)._repr_html_()}"
