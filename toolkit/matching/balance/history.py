@@ -104,14 +104,15 @@ def _long_months(frame: pl.DataFrame, long: pl.DataFrame) -> Iterator[tuple[int,
         )
     require_no_nulls(long, "month")
     require_numeric(long, "month")
-    twice = long.height - long.select(*keys, "month").n_unique()
-    if twice:
-        raise DuplicateKeyError(
-            "A month stands twice in the history of one unit",
-            where=f"{twice:,} of {long.height:,} rows; keys {', '.join(keys)} and month",
-            fix="sum or pick one value a month; add the start where a person has several",
-        )
     left = frame.select(keys)
-    for key, part in sorted(long.partition_by("month", as_dict=True).items()):
-        found = left.join(part.select(*keys, "value"), on=keys, how="left", maintain_order="left")
-        yield int(key[0]), found["value"]
+    for month in long["month"].unique().sort():
+        part = long.filter(pl.col("month") == month).select(*keys, "value")
+        twice = part.height - part.select(keys).n_unique()
+        if twice:
+            raise DuplicateKeyError(
+                "A month stands twice in the history of one unit",
+                where=f"{twice:,} of {part.height:,} rows of month {month}; keys {', '.join(keys)}",
+                fix="sum or pick one value a month; add the start where a person has several",
+            )
+        found = left.join(part, on=keys, how="left", maintain_order="left")
+        yield int(month), found["value"]
