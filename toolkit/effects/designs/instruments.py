@@ -152,7 +152,7 @@ def instrumental_variables(
     ...     outcome="wage", treatment="took", instruments="near",
     ... )
     >>> [round(x, 1) for x in found.tidy()["estimate"]]
-    [1.9, 1.9, 3.6]
+    [2.0, 2.0, 3.4]
     """
     check_option("method", method, ("2sls", "liml"))
     check_interval(conf_level, "plain")

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.effects.designs.door import read_numbers
+from toolkit.effects.designs.months import read_months
 from toolkit.errors import (
     CallError,
     DuplicateKeyError,
@@ -20,7 +21,6 @@ from toolkit.errors import (
 from toolkit.estimation.clusters import check_clusters, cluster_codes
 from toolkit.estimation.formula import Covariates, learn
 from toolkit.frames import require_at_least, require_columns, require_no_nulls, to_frame
-from toolkit.trajectories.calendar import month_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,8 +100,8 @@ def read_panel(
     named = [name for name in (weights, cluster) if name]
     require_columns(frame, person, month, outcome, treated_at, *named)
     require_no_nulls(frame, person, month, *named)
-    clock, dates = _months(frame, month)
-    start, start_dates = _months(frame, treated_at)
+    clock, dates = read_months(frame, month)
+    start, start_dates = read_months(frame, treated_at)
     if start_dates != dates:
         raise WrongTypeError(
             f"{month!r} and {treated_at!r} are not of one kind: one is a date, the other a number"
@@ -171,25 +171,6 @@ def read_panel(
         dates=dates, dropped=dropped, _covariates=learned,
         _frame=frame if learned else None, _at=where if learned else None,
     )  # fmt: skip
-
-
-def _months(frame: pl.DataFrame, name: str) -> tuple[pl.Series, bool]:
-    """Return a column of months as whole numbers, and whether it held dates."""
-    column = frame[name]
-    if column.dtype in {pl.Date, pl.Datetime}:
-        return frame.select(month_index(pl.col(name))).to_series().cast(pl.Int64), True
-    if column.dtype.is_float():
-        whole = column.drop_nulls()
-        if not (
-            whole.is_nan().any() or (whole != whole.floor()).any() or whole.is_infinite().any()
-        ):
-            return column.cast(pl.Int64), False
-    if not column.dtype.is_integer():
-        raise WrongTypeError(
-            f"Column {name!r} is {column.dtype}, not a date or a whole number",
-            fix="null stands for persons without a start; months are dates or numbers",
-        )
-    return column.cast(pl.Int64), False
 
 
 def _require_constant(values: NDArray[Any], name: str, what: str) -> None:
