@@ -10,7 +10,8 @@ from toolkit.effects.sensitivity.omitted_variable import omitted_variable_bounds
 from toolkit.effects.sensitivity.placebo import placebo
 from toolkit.effects.sensitivity.placebo_result import PlaceboTest
 from toolkit.effects.sensitivity.placebo_starts import PlaceboStarts, placebo_starts
-from toolkit.effects.sensitivity.rosenbaum import RosenbaumBounds, amplify, rosenbaum_bounds
+from toolkit.effects.sensitivity.rosenbaum import amplify, rosenbaum_bounds
+from toolkit.effects.sensitivity.rosenbaum_result import RosenbaumBounds
 from toolkit.effects.sensitivity.specification_result import Specifications
 from toolkit.effects.sensitivity.specifications import specifications
 from toolkit.effects.sensitivity.together import sensitivity

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 import time as clock
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from toolkit.effects.result import EffectResult
 from toolkit.effects.sensitivity.door import describe, is_binary
 from toolkit.effects.sensitivity.matched_sets import MatchedSets, read_sets
 from toolkit.effects.sensitivity.rosenbaum_binary import BinarySets, binary_sets
@@ -22,83 +20,23 @@ from toolkit.effects.sensitivity.rosenbaum_ranks import (
     interval_range,
     signed_ranks,
 )
+from toolkit.effects.sensitivity.rosenbaum_result import (
+    ALTERNATIVES,
+    Alternative,
+    RosenbaumBounds,
+)
 from toolkit.errors import CallError, EmptyCohortError, check_option
 from toolkit.estimation.intervals import check_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.axes import Axes
-
     from toolkit.matching.sample import Sample
 
-Alternative = Literal["two-sided", "greater", "less"]
-ALTERNATIVES = ("two-sided", "greater", "less")
 #: Odds by which two people who look alike may differ in their chance of treatment.
 GAMMAS = (1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)
 #: A bias beyond this is not searched.
 _MOST = 1e9
-
-
-@dataclass(frozen=True, kw_only=True)
-class RosenbaumBounds(EffectResult):
-    """Bounds under hidden bias of a matched comparison.
-
-    Attributes
-    ----------
-    bounds : DataFrame
-        `gamma, p_low, p_high`: the smallest and largest p-value a bias of at most Γ can give; of
-        numbers also `estimate_low, estimate_high` (Hodges–Lehmann) and `conf_low, conf_high`.
-    critical_gamma : float or None
-        The bias at which the largest p-value reaches `alpha`; None when it is above without bias.
-    statistic : float
-        Treated with the outcome, or the sum of ranks of positive differences.
-    n_sets, n_used : int
-        Matched sets, and those of them with a say in the test.
-    """
-
-    bounds: pl.DataFrame = field(repr=False)
-    test: str
-    statistic: float
-    n_sets: int
-    n_used: int
-    critical_gamma: float | None
-    alternative: Alternative
-    alpha: float
-
-    def tidy(self) -> pl.DataFrame:
-        """Return a row a Γ."""
-        return self.bounds
-
-    def glance(self) -> pl.DataFrame:
-        """Return one row: test, sets, the p-value without bias, the bias that undoes it."""
-        return pl.DataFrame(
-            {
-                "test": [self.test],
-                "n_sets": [self.n_sets],
-                "n_used": [self.n_used],
-                "statistic": [self.statistic],
-                "p_value": [self.meta["p_value"]],
-                "critical_gamma": [self.critical_gamma],
-                "alpha": [self.alpha],
-                "alternative": [self.alternative],
-            },
-            schema_overrides={"critical_gamma": pl.Float64},
-        )
-
-    def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw the range of the p-value over Γ, with the level it is held to."""
-        import matplotlib.pyplot as plt
-
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
-        gamma, low, high = (self.bounds[name].to_numpy() for name in ("gamma", "p_low", "p_high"))
-        (line,) = ax.plot(gamma, high, **options)
-        ax.fill_between(gamma, low, high, alpha=0.15, color=line.get_color(), lw=0)
-        ax.axhline(self.alpha, color="0.4", lw=0.8, ls="--")
-        ax.set(xlabel="Γ: odds of treatment between people who look alike", ylabel="p-value",
-               ylim=(0, 1))  # fmt: skip
-        return ax
 
 
 def rosenbaum_bounds(

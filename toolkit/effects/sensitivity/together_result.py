@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from toolkit.effects.result import EffectResult
-from toolkit.effects.sensitivity.rosenbaum import RosenbaumBounds, amplify
+from toolkit.effects.sensitivity.rosenbaum import amplify
+from toolkit.effects.sensitivity.rosenbaum_result import RosenbaumBounds
 from toolkit.errors import CallError
 
 if TYPE_CHECKING:
