@@ -37,7 +37,7 @@ def check_matching(
         assert not treated[two].any(), "a treated stands as control in a pair"
         assert len(set(zip(one, two, strict=True))) == len(pairs), "a pair stands twice"
         partner = one if sample.estimand == "ATC" else two
-        star = _is_star(pairs)
+        star = _is_star(sample, pairs)
         if not replace and not star:
             units = frame[again].to_numpy()[partner] if again else partner
             assert max(Counter(units.tolist()).values()) == 1, "a partner stands in two pairs"
@@ -65,14 +65,15 @@ def check_matching(
         assert left[name][-1] == count, "attrition does not end at those in the comparison"
 
 
-def _is_star(pairs):
-    """Tell whether a subclass may hold several focal rows: full matching."""
+def _is_star(sample, pairs):
+    """Tell whether a subclass holds several focal rows: full matching."""
     sets = defaultdict(lambda: (set(), set()))
     for one, two, code in pairs.select("treated_row", "control_row", "subclass").iter_rows():
         sets[code][0].add(one)
         sets[code][1].add(two)
     assert all(min(len(a), len(b)) == 1 for a, b in sets.values()), "a set without a centre"
-    return any(len(a) > 1 for a, b in sets.values()) and any(len(b) > 1 for a, b in sets.values())
+    place = 1 if sample.estimand == "ATC" else 0
+    return any(len(both[place]) > 1 for both in sets.values())
 
 
 def _same(one, two):
@@ -101,8 +102,8 @@ def _check_weights(sample, pairs, focal, weight, sampling):
     made = []
     if sample.subclass is not None:
         made.append(_from_subclasses(sample, sampling))
-    if pairs is not None and (sample.subclass is None or not _is_star(pairs)):
-        made.append(_from_pairs(sample, pairs, focal, sampling))
+    if pairs is not None and (sample.subclass is None or not _is_star(sample, pairs)):
+        made.append(_from_pairs(pairs, focal, sampling))
     for one in made:
         assert np.allclose(one, weight, rtol=1e-10, atol=1e-12)
     for kind in (sample.treated, ~sample.treated):
@@ -110,7 +111,7 @@ def _check_weights(sample, pairs, focal, weight, sampling):
         assert np.isclose(weight[kind].sum(), sampling[used].sum()), "weights are not scaled"
 
 
-def _from_pairs(sample, pairs, focal, sampling):
+def _from_pairs(pairs, focal, sampling):
     made = np.zeros(len(sampling))
     partners = defaultdict(list)
     for one, two in pairs.select("treated_row", "control_row").iter_rows():

@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.matching.match_result import pairs_frame
 from toolkit.matching.match_weights import pair_weights, subclass_weights
-from toolkit.matching.nearest import match_in_tree, match_on_line
+from toolkit.matching.nearest import match_in_tree, match_on_line, reached_on_line, sort_line
 from toolkit.matching.optimal import full_matching, optimal_pairs, sets_of
 
 if TYPE_CHECKING:
@@ -67,17 +67,17 @@ def match_nearest(request: Request) -> Grouped:
         order = ("largest" if request.estimand == "ATT" else "smallest") if scored else "data"
     again = bool(asked["replace"])
     task = request.task(order=order, again=again)
-    search = match_on_line if task.points.shape[1] == 1 else match_in_tree
-    focal, partner, gap = search(task)
+    line = sort_line(task) if task.points.shape[1] == 1 else None
+    focal, partner, gap = match_in_tree(task) if line is None else match_on_line(task, line)
     fixed = asked["min_ratio"] is None and asked["max_ratio"] is None
     ratio = f"1:{asked['ratio']:g}" if fixed else (
         f"1:{asked['min_ratio'] or 1} to 1:{asked['max_ratio']}, {asked['ratio']:g} on average"
     )  # fmt: skip
     how = "with replacement" if again else f"without replacement, order {order!r}"
     steps = []
-    if request.calipers.any:
-        reach = within_reach(request)
-        steps.append(step("with somebody within the calipers", request.treated, reach))
+    if line is not None and task.caliper < np.inf and not len(task.width) and not task.other.size:
+        reach = reached_on_line(task, line)  # one pass; with other limits it would cost a search
+        steps.append(step("with somebody within the caliper", request.treated, reach))
     warnings = []
     if fixed and int(asked["ratio"]) > 1:
         have = np.bincount(focal, minlength=len(task.focal))
@@ -88,21 +88,6 @@ def match_nearest(request: Request) -> Grouped:
         request, focal, partner, gap, f"nearest neighbour, {ratio} {how}", again=again,
         steps=steps, warnings=warnings, extra={"order": None if again else order},
     )  # fmt: skip
-
-
-def within_reach(request: Request) -> Bools:
-    """Return who has somebody within exact cells and calipers, taken or not, (N,)."""
-    from dataclasses import replace
-
-    found = np.zeros(len(request.treated), bool)
-    task = request.task(again=True)
-    search = match_on_line if task.points.shape[1] == 1 else match_in_tree
-    for focal in (task.focal, ~task.focal):
-        turned = replace(
-            task, focal=focal, visit=np.flatnonzero(focal), wanted=focal.astype(np.int64)
-        )
-        found[search(turned)[0]] = True
-    return found
 
 
 def match_optimal(request: Request) -> Grouped:

@@ -38,8 +38,9 @@ def pair_weights(focal: Ints, partner: Ints, sampling: Floats) -> Floats:
         out=np.zeros(len(focal)), where=shared[focal] > 0,
     )  # fmt: skip
     weight = np.bincount(partner, share, minlength=len(sampling)).astype(np.float64)
-    used = np.unique(partner)
-    weight[used] *= _ratio(sampling[used].sum(), weight[used].sum())
+    used = np.zeros(len(sampling), bool)
+    used[partner] = True
+    weight *= _ratio(sampling[used].sum(), weight.sum())
     weight[focal] = sampling[focal]
     return weight
 

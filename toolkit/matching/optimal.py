@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import CallError
+from toolkit.matching.distances import twelve_digits
 from toolkit.matching.nearest import by_cell_and_score
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def _distances(task: Task, rows: Ints, pool: Ints) -> Floats:
     gap = np.zeros((len(rows), len(pool)))
     for column in task.points.T:
         gap += np.subtract.outer(column[rows], column[pool]) ** 2
-    gap = np.sqrt(gap)
+    gap = np.sqrt(twelve_digits(gap))
     if task.points.shape[1] == 1:  # no rounding by squares
         gap = np.abs(np.subtract.outer(task.points[rows, 0], task.points[pool, 0]))
     gap[gap > task.caliper] = np.inf

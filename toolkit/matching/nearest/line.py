@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,29 +14,64 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
 
 
-def match_on_line(task: Task) -> tuple[Ints, Ints, Floats]:
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """Rows sorted by cell and score, and where the partners of each focal row are.
+
+    Attributes
+    ----------
+    order : (N,) array
+        All rows, by cell, score and rank.
+    rows, pool : (focal,), (m,) arrays
+        Those of either kind, in that order.
+    at, low, high : (focal,) arrays
+        How many partners come before each, and which belong to its cell.
+    """
+
+    order: Ints = field(repr=False)
+    rows: Ints = field(repr=False)
+    pool: Ints = field(repr=False)
+    at: Ints = field(repr=False)
+    low: Ints = field(repr=False)
+    high: Ints = field(repr=False)
+
+
+def sort_line(task: Task) -> Line:
+    """Return the rows of a task with one coordinate, sorted."""
+    order = by_cell_and_score(task.cell, task.points[:, 0], task.rank)
+    is_focal = task.focal[order]
+    rows, pool = order[is_focal], order[~is_focal]
+    cells = int(task.cell.max(initial=0)) + 1
+    start = np.concatenate([[0], np.cumsum(np.bincount(task.cell[pool], minlength=cells))])
+    own = task.cell[rows]
+    return Line(
+        order=order, rows=rows, pool=pool, at=np.cumsum(~is_focal)[is_focal],
+        low=start[own], high=start[own + 1],
+    )  # fmt: skip
+
+
+def match_on_line(task: Task, line: Line | None = None) -> tuple[Ints, Ints, Floats]:
     """Return the pairs of nearest neighbours on a score: focal rows, partner rows, distances.
 
     The partners are sorted by cell, score and rank. Who is taken is linked to the next free one
     on either side (union-find, paths halved), so that all n searches together cost n log n and
-    the result is that of looking at every free partner each time.
+    the result is that of looking at every free partner each time. Further calipers and columns
+    that must differ are looked at on the way, which costs as many steps as it takes to find one.
 
     Parameters
     ----------
     task : Task
         With one coordinate.
+    line : Line, optional
+        Its rows, where they are sorted already.
     """
     from toolkit.matching.nearest import line_kernels as kernels
 
-    score = task.points[:, 0]
-    order = by_cell_and_score(task.cell, score, task.rank)
-    is_focal = task.focal[order]
-    rows, pool = order[is_focal], order[~is_focal]
-    at = np.cumsum(~is_focal)[is_focal]  # partners that come before
-    low = np.searchsorted(task.cell[pool], task.cell[rows], "left")
-    high = np.searchsorted(task.cell[pool], task.cell[rows], "right")
+    line = sort_line(task) if line is None else line
+    score, rows, pool = task.points[:, 0], line.rows, line.pool
     place = np.empty(len(score), np.int64)
     place[rows] = np.arange(len(rows))
     bound = (
@@ -47,16 +83,31 @@ def match_on_line(task: Task) -> tuple[Ints, Ints, Floats]:
         else kernels.take_in_order
     )  # fmt: skip
     focal, partner = take(
-        place[task.visit], task.wanted[rows], score[rows], at, low, high, score[pool],
-        task.caliper, bound,
+        place[task.visit], task.wanted[rows], score[rows], line.at, line.low, line.high,
+        score[pool], task.caliper, bound,
     )  # fmt: skip
     focal, partner = rows[focal], pool[partner]
     return focal, partner, np.abs(score[focal] - score[partner])
 
 
+def reached_on_line(task: Task, line: Line) -> Bools:
+    """Return which rows have one of the other kind in their cell, within the caliper, (N,)."""
+    from toolkit.matching.nearest.line_kernels import near_other_kind
+
+    order = line.order
+    found = np.empty(len(order), bool)
+    found[order] = near_other_kind(
+        task.points[order, 0], task.cell[order], task.focal[order], task.caliper
+    )
+    return found
+
+
 def by_cell_and_score(cell: Ints, score: Floats, rank: Ints | None) -> Ints:
     """Return the rows by cell, then score, then rank (None: as they stand)."""
-    order = np.argsort(score, kind="stable") if rank is None else np.lexsort((rank, score))
+    from toolkit.matching.nearest.line_kernels import settle
+
+    order = np.argsort(score)  # three times as fast as a stable sort; equals are settled after it
+    settle(order, score, np.zeros(0, np.int64) if rank is None else rank)
     top = int(cell.max(initial=0))
     if top == 0:
         return order

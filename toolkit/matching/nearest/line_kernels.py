@@ -13,6 +13,37 @@ if TYPE_CHECKING:
 
 
 @nb.njit(cache=True, nogil=True)
+def settle(order: NDArray[Any], score: NDArray[Any], rank: NDArray[Any]) -> None:
+    """Put rows of equal score in the order of their rank (empty: as they stand)."""
+    begin = 0
+    for end in range(1, len(order) + 1):
+        if end < len(order) and score[order[end]] == score[order[begin]]:
+            continue
+        if end - begin > 1:
+            part = np.sort(order[begin:end])
+            order[begin:end] = part[np.argsort(rank[part])] if len(rank) > 0 else part
+        begin = end
+
+
+@nb.njit(cache=True, nogil=True)
+def near_other_kind(
+    x: NDArray[Any], cell: NDArray[Any], kind: NDArray[Any], caliper: float
+) -> NDArray[Any]:
+    """Return which of the sorted points have one of the other kind within the caliper."""
+    found = np.zeros(len(x), np.bool_)
+    for step in (1, -1):
+        last = np.full(2, -1, np.int64)
+        i = 0 if step == 1 else len(x) - 1
+        for _ in range(len(x)):
+            j = last[0 if kind[i] else 1]
+            if j >= 0 and cell[j] == cell[i] and abs(x[i] - x[j]) <= caliper:
+                found[i] = True
+            last[1 if kind[i] else 0] = i
+            i += step
+    return found
+
+
+@nb.njit(cache=True, nogil=True)
 def find(link: NDArray[Any], i: int) -> int:
     """Return the first free place at or past `i`, following links and halving them."""
     while link[i] != i:

@@ -36,6 +36,34 @@ class Tree(NamedTuple):
 
 
 @nb.njit(cache=True, nogil=True)
+def halve(order: NDArray[Any], value: NDArray[Any], b: int, e: int, half: int) -> None:
+    """Reorder order[b:e] so that none before `half` has a larger value than any from there on.
+
+    Hoare's selection (1961), with the middle of three as pivot.
+    """
+    low, high = b, e - 1
+    while low < high:
+        one, two, three = value[order[low]], value[order[(low + high) // 2]], value[order[high]]
+        pivot = max(min(one, two), min(max(one, two), three))
+        i, j = low, high
+        while i <= j:
+            while value[order[i]] < pivot:
+                i += 1
+            while value[order[j]] > pivot:
+                j -= 1
+            if i <= j:
+                order[i], order[j] = order[j], order[i]
+                i += 1
+                j -= 1
+        if half <= j:
+            high = j
+        elif half >= i:
+            low = i
+        else:
+            return
+
+
+@nb.njit(cache=True, nogil=True)
 def build(
     where: NDArray[Any], unit: NDArray[Any], start: NDArray[Any], stop: NDArray[Any]
 ) -> tuple[NDArray[Any], ...]:
@@ -79,13 +107,11 @@ def build(
             spread = (high[node, d] - low[node, d]) / unit[d]
             if spread > widest:
                 widest, along = spread, d
-        if along >= 0:  # where all are the same they stay by rank, and are halved so
-            part = order[b:e].copy()
-            values = np.empty(e - b)
-            for a in range(e - b):
-                values[a] = where[part[a], along]
-            order[b:e] = part[np.argsort(values, kind="mergesort")]
         half = (b + e) // 2
+        if along >= 0:
+            halve(order, where[:, along], b, e, half)
+        else:  # all the same: by rank, so that whole halves come before or after another
+            order[b:e] = np.sort(order[b:e])
         child[node] = made
         for b2, e2 in ((b, half), (half, e)):
             begin[made], end[made], parent[made] = b2, e2, node
@@ -124,7 +150,14 @@ def set_open(tree: Tree, rank: NDArray[Any], a: int, is_open: bool) -> None:
     tree.open[a] = is_open
     node = tree.leaf[a]
     while node >= 0:
-        count_free(tree, node, rank)
+        if is_open:
+            tree.free[node] += 1
+            tree.first[node] = min(tree.first[node], rank[a])
+            tree.last[node] = max(tree.last[node], rank[a])
+        else:
+            tree.free[node] -= 1
+            if rank[a] == tree.first[node] or rank[a] == tree.last[node]:
+                count_free(tree, node, rank)
         node = tree.parent[node]
 
 
