@@ -10,7 +10,6 @@ import polars as pl
 
 from toolkit.effects.result import EffectResult
 from toolkit.effects.sensitivity.rosenbaum import amplify
-from toolkit.effects.sensitivity.rosenbaum_result import RosenbaumBounds
 from toolkit.errors import CallError
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from toolkit.effects.sensitivity.e_value import EValue
     from toolkit.effects.sensitivity.omitted_result import OmittedVariable
+    from toolkit.effects.sensitivity.rosenbaum_result import RosenbaumBounds
 
 PARTS = ("rosenbaum", "e_value", "omitted_variable")
 
