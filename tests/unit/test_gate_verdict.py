@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from toolkit import effects
-from toolkit.effects.gate import Verdict
 from toolkit.effects.thresholds import Thresholds
+from toolkit.effects.verdict import Verdict
 from toolkit.errors import CallError, InputError
 from toolkit.matching import plain_sample
 

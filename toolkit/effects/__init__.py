@@ -30,9 +30,10 @@ from toolkit.effects.doubly_robust import (
     doubly_robust,
     doubly_robust_arms,
 )
-from toolkit.effects.gate import Verdict, gate
+from toolkit.effects.gate import gate
 from toolkit.effects.gross_net import GrossNet
-from toolkit.effects.profile import Profile, profile
+from toolkit.effects.profile import profile
+from toolkit.effects.profile_result import Profile
 from toolkit.effects.protocol import Protocol, example_protocol, protocol
 from toolkit.effects.registry import claim, methods
 from toolkit.effects.result import EffectResult
@@ -60,6 +61,7 @@ from toolkit.effects.sensitivity import (
     specifications,
 )
 from toolkit.effects.thresholds import Thresholds
+from toolkit.effects.verdict import Verdict
 from toolkit.effects.whom import (
     PolicyTree,
     Projection,

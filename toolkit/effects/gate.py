@@ -2,205 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time as clock
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from toolkit.effects.evidence import Evidence, gather
-from toolkit.effects.registry import method
-from toolkit.effects.result import EffectResult
 from toolkit.effects.thresholds import Bound, Thresholds, read_thresholds
-from toolkit.errors import CallError, InputError
-from toolkit.provenance import to_json, versions
-from toolkit.result import Result
+from toolkit.effects.verdict import Judged, Verdict, make_verdict
+from toolkit.errors import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-Effect = TypeVar("Effect", bound=EffectResult)
-
-#: What a criterion is, in words.
-NAMES = {
-    "smd": "largest standardised difference",
-    "support": "share in the comparison",
-    "ess": "effective sample size",
-    "events": "events",
-    "observed": "share observed in the last month",
-    "placebo_p": "p-value of the placebo test",
-    "placebo": "largest difference before the start",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judged:
-    """One criterion and what became of it.
-
-    Attributes
-    ----------
-    criterion : str
-    at_least, at_most : float or None
-        The threshold.
-    value : float or None
-        The diagnostic; None when nothing was handed in that has it, or it cannot be known.
-    about : str
-        Which covariate, month or group the value is of.
-    """
-
-    criterion: str
-    at_least: float | None
-    at_most: float | None
-    value: float | None
-    about: str
-
-    @property
-    def verdict(self) -> str:
-        """``met``, ``failed`` or ``not evaluated``."""
-        if self.value is None:
-            return "not evaluated"
-        low = self.at_least is None or self.value >= self.at_least
-        high = self.at_most is None or self.value <= self.at_most
-        return "met" if low and high else "failed"
-
-    def sentence(self) -> str:
-        """Return the criterion, its value and threshold as a clause."""
-        name = NAMES.get(self.criterion, self.criterion)
-        asked = " and ".join(
-            f"{word} {limit:g}"
-            for word, limit in (("at least", self.at_least), ("at most", self.at_most))
-            if limit is not None
-        )
-        if self.value is None:
-            why = f"is not known: {self.about}" if self.about else "was not handed in"
-            return f"{name} {why} ({asked} asked)"
-        return f"{name} {self.value:.3g}{f' ({self.about})' if self.about else ''}, {asked} asked"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict(Result):
-    """What the gate says of an effect.
-
-    Attributes
-    ----------
-    judged : tuple of Judged
-    thresholds : Thresholds
-    override : str or None
-        Why the effect is shown all the same.
-    """
-
-    judged: tuple[Judged, ...]
-    thresholds: Thresholds
-    override: str | None = None
-
-    @property
-    def supported(self) -> bool:
-        """Whether every threshold that was written is met; one not evaluated is not met."""
-        return all(one.verdict == "met" for one in self.judged)
-
-    def tidy(self) -> pl.DataFrame:
-        """Return a row a criterion: `criterion, at_least, at_most, value, about, verdict`."""
-        rows = [
-            {
-                "criterion": one.criterion, "at_least": one.at_least, "at_most": one.at_most,
-                "value": one.value, "about": one.about, "verdict": one.verdict,
-            }
-            for one in self.judged
-        ]  # fmt: skip
-        floats = dict.fromkeys(("at_least", "at_most", "value"), pl.Float64)
-        texts = dict.fromkeys(("criterion", "about", "verdict"), pl.String)
-        order = ("criterion", "at_least", "at_most", "value", "about", "verdict")
-        return pl.DataFrame(rows, schema={name: (floats | texts)[name] for name in order})
-
-    def glance(self) -> pl.DataFrame:
-        """Return one row: `supported, n_met, n_failed, n_not_evaluated, override`."""
-        count = [one.verdict for one in self.judged].count
-        return pl.DataFrame(
-            {
-                "supported": [self.supported],
-                "n_met": [count("met")],
-                "n_failed": [count("failed")],
-                "n_not_evaluated": [count("not evaluated")],
-                "override": pl.Series([self.override], dtype=pl.String),
-            }
-        )
-
-    def sentence(self) -> str:
-        """Return the verdict in one sentence; what a result says first when it is not supported."""
-        return _sentence(self.supported, self._failures(), self.override)
-
-    def _failures(self) -> list[str]:
-        return [one.sentence() for one in self.judged if one.verdict != "met"]
-
-    def summary(self) -> str:
-        """Return the verdict, then every criterion."""
-        return f"{self.sentence()}\n{super().summary()}"
-
-    def apply(self, result: Effect) -> Effect:
-        """Return the result marked with this verdict: its summary and `judged()` say it first.
-
-        A method that supports no net claim is not supported whatever its diagnostics say, and no
-        override changes that.
-
-        Raises
-        ------
-        toolkit.errors.CallError
-            When it is no result of an effect.
-        """
-        if not isinstance(result, EffectResult):
-            raise CallError(
-                f"A {type(result).__name__} is no result of an effect",
-                fix="apply the gate to what contrast, profile or a design returned",
-            )
-        one, failures = method(result.design), self._failures()
-        if not one.net:
-            failures = [f"the method is gross: {one.text('reason')}", *failures]
-        supported = self.supported and one.net
-        override = None if supported else self.override
-        gate = {
-            "sentence": _sentence(supported, failures, override),
-            "failures": failures,
-            "override": override,
-            "verdict": self.to_dict(),
-        }
-        return replace(result, meta={**result.meta, "supported": supported, "gate": gate})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as what JSON can hold."""
-        return {
-            "supported": self.supported,
-            "override": self.override,
-            "thresholds": self.thresholds.model_dump(mode="json"),
-            "criteria": [to_json(one) | {"verdict": one.verdict} for one in self.judged],
-        }
-
-    def to_json(self) -> str:
-        """Return the verdict as JSON; `Verdict.from_json` reads it back."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Verdict:
-        """Return the verdict that `to_json` wrote.
-
-        Raises
-        ------
-        toolkit.errors.InputError
-            When the text is none.
-        """
-        try:
-            found = json.loads(text)
-            names = ("criterion", "at_least", "at_most", "value", "about")
-            judged = tuple(
-                Judged(**{name: row[name] for name in names}) for row in found["criteria"]
-            )
-            thresholds, override = found["thresholds"], found["override"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                "This is no verdict of the gate", fix="read what Verdict.to_json wrote"
-            ) from error
-        return _verdict(judged, read_thresholds(thresholds), override, 0.0)
 
 
 def gate(
@@ -286,7 +98,7 @@ def gate(
         placebo_months=placebo_months,
     ) | {name: Evidence(float(value)) for name, value in own.items()}  # fmt: skip
     judged = tuple(_judge(name, bound, found.get(name)) for name, bound in asked.items())
-    return _verdict(judged, written, override, clock.perf_counter() - begin)
+    return make_verdict(judged, written, override, clock.perf_counter() - begin)
 
 
 def _judge(name: str, bound: Bound, evidence: Evidence | None) -> Judged:
@@ -297,30 +109,3 @@ def _judge(name: str, bound: Bound, evidence: Evidence | None) -> Judged:
         value=None if evidence is None or math.isnan(evidence.value) else evidence.value,
         about="" if evidence is None else evidence.about,
     )
-
-
-def _verdict(
-    judged: tuple[Judged, ...], thresholds: Thresholds, override: str | None, seconds: float
-) -> Verdict:
-    return Verdict(
-        meta={
-            "method": "Gate: diagnostics against thresholds written before",
-            "definition": thresholds.model_dump(mode="json", exclude_none=True),
-            "n": len(judged),
-            "dropped": {},
-            "warnings": [],
-            "seed": None,
-            "versions": versions(),
-            "wall_time": seconds,
-        },
-        judged=judged,
-        thresholds=thresholds,
-        override=override,
-    )
-
-
-def _sentence(supported: bool, failures: Sequence[str], override: str | None) -> str:
-    if supported:
-        return "SUPPORTED: every threshold that was written before is met."
-    said = f"NOT SUPPORTED: {'; '.join(failures)}."
-    return said + (f" Shown all the same, because: {override.rstrip('.')}." if override else "")

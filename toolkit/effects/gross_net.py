@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from toolkit.effects.profile import Profile
+    from toolkit.effects.profile_result import Profile
 
     Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from toolkit.effects.gross_net import GrossNet
-    from toolkit.effects.profile import Profile
+    from toolkit.effects.profile_result import Profile
 
 
 def _axes(ax: Axes | None) -> Axes:
