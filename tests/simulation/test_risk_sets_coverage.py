@@ -58,7 +58,7 @@ def world(seed, *, n=1200, effect=0.0):
 
 def match(panel, **options):
     return match_risk_sets(panel, person="person", time="time", treated_at="treated_at",
-                           on="x + z", background=0, **options)  # fmt: skip
+                           on="x + z", caliper=0.1, background=0, **options)  # fmt: skip
 
 
 def after(found, outcomes, since):
@@ -90,9 +90,12 @@ def study(effect, ask, **options):
 
 
 def near(values, truth):
-    """Assert a mean within four of its simulation errors."""
+    """Assert a mean within four of its simulation errors, and what pairs may still differ by.
+
+    The caliper is 0.1 sd of the score; half of that in x and z would be 0.05 in y.
+    """
     error = values.std(ddof=1) / np.sqrt(len(values))
-    assert abs(values.mean() - truth) < 4 * error, f"{values.mean():.3f} ± {error:.3f}"
+    assert abs(values.mean() - truth) < 4 * error + 0.02, f"{values.mean():.3f} ± {error:.3f}"
 
 
 BOTH = ["person", "subclass"]
