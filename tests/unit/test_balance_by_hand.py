@@ -221,6 +221,20 @@ def test_constants_and_no_spread_are_noted():
     assert second.endswith("divided by the spread of all: split, some")
 
 
+def test_what_all_of_a_group_have_has_no_spread_whatever_the_rounding():
+    """Shares of a group that add up to 1 − 1e-16 are no standard deviation to divide by."""
+    frame = pl.DataFrame({
+        "t": [True] * 3 + [False] * 3, "level": ["c"] * 4 + ["b", "a"],
+        "w": [0.1, 0.2, 0.3, 0.1, 0.7, 0.3],
+    })  # fmt: skip
+    for seed in range(6):
+        mixed = frame.sample(fraction=1, shuffle=True, seed=seed)
+        before = rows(matching.balance(mixed, ["level"], treatment="t", weights="w"), "before")
+        assert before["level[c]"]["mean_treated"] == 1.0
+        assert 0 < before["level[c]"]["smd"] < 5
+        assert -5 < before["level[b]"]["smd"] < 0
+
+
 def test_squares_and_interactions_on_request():
     found = matching.balance(
         PEOPLE, ["age", "woman", "school"], treatment="t", squares=True,

@@ -30,6 +30,8 @@ _COUNTED = 4096
 #: Up to this many distinct values, shares at values overlap; above, densities do.
 FEW_VALUES = 20
 _GRID = 1024
+#: A share below this is a rounding error: one person in a million millions.
+_NOBODY = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,8 @@ def _whole_range(values: Floats) -> tuple[float, int] | None:
 def _numbers(values: Floats, shares: Floats, groups: Groups, *, binary: bool) -> list[Numbers]:
     means, sums = moments(values, shares)
     spread, sizes = groups.spread, groups.sizes
-    if binary:
+    if binary:  # what nobody or everybody has is so to a rounding: then it has no spread
+        means = np.where(means < _NOBODY, 0.0, np.where(means > 1 - _NOBODY, 1.0, means))
         variances = means * (1 - means)
     else:
         some = spread > 1e-14
@@ -206,6 +209,6 @@ def denominator(numbers: list[Numbers], standard: Standard) -> tuple[float, bool
     # a constant has a rounding error for its variance
     size = np.nanmax([abs(first.mean_treated), abs(first.mean_control), 1e-150])
     least = (1e-12 * float(size)) ** 2
-    if variance > least:
+    if variance > max(least, 1e-12 * first.var_all):
         return float(np.sqrt(variance)), True
     return float(np.sqrt(first.var_all)) if first.var_all > least else 0.0, False
