@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, DuplicateKeyError, EmptyCohortError, check_option
+from toolkit.errors import CallError, DuplicateKeyError, EmptyCohortError
 from toolkit.frames import as_columns, require_columns, require_no_nulls, to_frame
 from toolkit.matching.coarsened import coarsened_cells
-from toolkit.matching.distances import DISTANCES, LINKS, Distance, Link, read_place
+from toolkit.matching.distances import Distance, Link, read_place
 from toolkit.matching.match_calipers import read_calipers
-from toolkit.matching.match_cells import MISSING, cell_codes, column_codes
-from toolkit.matching.match_groups import match_cells, match_subclasses
-from toolkit.matching.match_pairs import match_full, match_nearest, match_optimal, step
+from toolkit.matching.match_cells import cell_codes, column_codes
+from toolkit.matching.match_methods import METHODS, Method, Order, check_options
+from toolkit.matching.match_pairs import step
 from toolkit.matching.match_request import Request
 from toolkit.matching.match_result import Matched
-from toolkit.matching.nearest import ORDERS
 from toolkit.matching.sample import attrition_of, first_step, read_sampling
 from toolkit.matching.treatment import ESTIMANDS, read_treatment
 from toolkit.provenance import versions
@@ -33,31 +32,6 @@ if TYPE_CHECKING:
     from toolkit.matching.match_pairs import Grouped
 
     Ints = NDArray[np.int64]
-
-Method = Literal["nearest", "optimal", "full", "coarsened", "exact", "subclass"]
-Order = Literal["largest", "smallest", "data", "random", "closest"]
-#: What does it, and which of the options that not all methods have it takes.
-METHODS: dict[str, tuple[Any, frozenset[str]]] = {
-    "nearest": (match_nearest, frozenset({
-        "exact", "antiexact", "caliper", "ratio", "min_ratio", "max_ratio", "replace", "order",
-        "distance", "link", "seed", "ties",
-    })),
-    "optimal": (match_optimal, frozenset({
-        "exact", "antiexact", "caliper", "ratio", "distance", "link", "ties",
-    })),
-    "full": (match_full, frozenset({
-        "exact", "antiexact", "caliper", "distance", "link", "ties", "ATE",
-    })),
-    "coarsened": (match_cells, frozenset({"exact", "cutpoints", "grouping", "ATE"})),
-    "exact": (match_cells, frozenset({"exact", "ATE"})),
-    "subclass": (match_subclasses, frozenset({"link", "subclasses", "min_subclass", "ATE"})),
-}  # fmt: skip
-_DEFAULTS: dict[str, Any] = {
-    "exact": (), "antiexact": (), "caliper": None, "ratio": 1, "min_ratio": None,
-    "max_ratio": None, "replace": False, "order": None, "distance": "mahalanobis",
-    "link": "score", "seed": None, "ties": "data", "cutpoints": "sturges", "grouping": None,
-    "subclasses": 6, "min_subclass": 1,
-}  # fmt: skip
 
 
 def match(
@@ -190,7 +164,7 @@ def match(
         "distance": distance, "link": link, "seed": seed, "ties": ties, "cutpoints": cutpoints,
         "grouping": grouping, "subclasses": subclasses, "min_subclass": min_subclass,
     }  # fmt: skip
-    _check_options(method, estimand, options, missing)
+    check_options(method, estimand, options, missing)
     treated = read_treatment(frame, treatment)
     sampling = read_sampling(frame, weights)
     require_columns(frame, *as_columns(covariates), *([cluster] if cluster else []))
@@ -280,34 +254,6 @@ def _dropped(steps: list[dict[str, Any]]) -> dict[str, int]:
             if count:
                 dropped[f"{group} not {after['step']}"] = count
     return dropped
-
-
-def _check_options(method: str, estimand: str, options: dict[str, Any], missing: str) -> None:
-    check_option("method", method, tuple(METHODS))
-    check_option("estimand", estimand, ("ATT", "ATC", "ATE"))
-    check_option("missing", missing, MISSING)
-    check_option("distance", options["distance"], DISTANCES)
-    check_option("link", options["link"], LINKS)
-    if options["order"] is not None:
-        check_option("order", options["order"], ORDERS)
-    takes = METHODS[method][1]
-    for name, value in options.items():
-        default = _DEFAULTS[name]
-        given = value is not default and not (
-            np.isscalar(value) and np.isscalar(default) and value == default
-        )
-        if given and name not in takes and not (isinstance(value, (tuple, list)) and not value):
-            raise CallError(
-                f"method={method!r} does not know {name}=",
-                fix=f"leave it out; it takes {', '.join(sorted(takes - {'ATE'}))}",
-            )
-    if estimand == "ATE" and "ATE" not in takes:
-        raise CallError(
-            f"method={method!r} finds partners for one group: no effect on all comes of it",
-            fix="estimand='ATT' or 'ATC', or method='full', 'subclass' or 'coarsened'",
-        )
-    if options["replace"] and options["order"] == "closest":
-        raise CallError("With replacement nobody waits for a turn", fix="leave out order=")
 
 
 def _names(frame: pl.DataFrame, on: Any, exact: list[str], method: str) -> list[str]:

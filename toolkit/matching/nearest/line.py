@@ -47,8 +47,9 @@ def sort_line(task: Task) -> Line:
     cells = int(task.cell.max(initial=0)) + 1
     start = np.concatenate([[0], np.cumsum(np.bincount(task.cell[pool], minlength=cells))])
     own = task.cell[rows]
+    at: Ints = np.cumsum(~is_focal, dtype=np.int64)[is_focal]
     return Line(
-        order=order, rows=rows, pool=pool, at=np.cumsum(~is_focal)[is_focal],
+        order=order, rows=rows, pool=pool, at=at,
         low=start[own], high=start[own + 1],
     )  # fmt: skip
 

@@ -163,7 +163,7 @@ def set_open(tree: Tree, rank: NDArray[Any], a: int, is_open: bool) -> None:
 
 @nb.njit(cache=True, nogil=True)
 def twelve_digits(x: float) -> float:
-    """Return x to 41 of its 53 bits (Veltkamp 1968), so that rounding makes no ties and breaks none.
+    """Return x to 41 of its 53 bits (Veltkamp 1968), so that rounding does not decide on ties.
 
     Two years older and two years younger are as far, which the last digits of sums do not show.
     It does not change the order of two numbers, but to make them equal.
