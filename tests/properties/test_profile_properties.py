@@ -43,7 +43,9 @@ def run(rows, panel, **more):
 def same(one, other, *, counts=True):
     for name in NUMBERS:
         a, b = (x.tidy()[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for x in (one, other))
-        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=name)
+        # a band's root moves by the root of what rounding moves its correlations by
+        near = 1e-6 if name.startswith("band") else 1e-9
+        np.testing.assert_allclose(a, b, rtol=near, atol=near / 100, err_msg=name)
     if counts:
         assert (
             one.tidy()

@@ -49,6 +49,7 @@ def run(rows=ROWS, panel=PANEL, **more):
         ({"months": [0.5]}, CallError, "no whole months"),
         ({"months": 12}, CallError, "no whole months"),
         ({"conf_level": 95}, CallError, "conf_level"),
+        ({"seed": -1}, CallError, "seed"),
         ({"design": "matchin"}, UnknownOptionError, "did you mean 'matching'"),
         ({"cluster": "town"}, UnknownColumnError, "'town'"),
         ({"definition": object()}, CallError, "for registers"),

@@ -124,6 +124,8 @@ def profile(
     """
     begin = clock.perf_counter()
     check_interval(conf_level, "plain")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise CallError(f"seed={seed!r} is no whole number from 0 on", fix="for instance seed=1")
     outcomes = list(dict.fromkeys(as_columns(outcome)))
     if not outcomes:
         raise CallError("No outcome is named", fix="for instance outcome='in_work'")
