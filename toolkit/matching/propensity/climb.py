@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.errors import ConvergenceError, EstimationError
+from toolkit.errors import ConvergenceError, EstimationError, InputError
 from toolkit.estimation.newton import inverse, maximise
-from toolkit.matching.propensity.blocks import BLOCK, add_product, blocks, rows_of, side_by_side
+from toolkit.matching.propensity.blocks import (
+    BLOCK,
+    add_product,
+    blocks,
+    by_block,
+    rows_of,
+    side_by_side,
+)
 from toolkit.matching.propensity.scale import Scale, measure
 
 if TYPE_CHECKING:
@@ -57,13 +64,14 @@ class Climbed:
     def eta(self) -> Floats:
         """Return θ'z of each pattern, (P,)."""
         out = np.empty(self.design.n_patterns)
+        shifted = self._scale.matrix().T @ self._scaled
 
         def work(low: int, high: int) -> None:
             z = np.empty((len(self.theta), BLOCK))
             for start, stop in blocks(low, high):
                 some = z[:, : stop - start]
                 self._scale.fill(self.design, slice(start, stop), some)
-                out[start:stop] = _times(self._scaled, some)
+                out[start:stop] = np.einsum("q,qn->n", shifted, some)
 
         side_by_side(work, self.design.n_patterns)
         return out
@@ -74,15 +82,7 @@ class Climbed:
 
     def first(self, eta: Floats, u: Floats, v: Floats) -> Floats:
         """Return h' of rows with these η and masses, (n,)."""
-        out = np.empty(len(eta))
-
-        def work(low: int, high: int) -> None:
-            for start, stop in blocks(low, high):
-                some = slice(start, stop)
-                out[some] = self.family.at(eta[some], u[some], v[some])[1]
-
-        side_by_side(work, len(eta))
-        return out
+        return by_block(lambda *block: self.family.at(*block)[1], eta, u, v)
 
 
 def rows_times(design: Design, factor: Floats, matrix: Floats | None = None) -> Floats:
@@ -130,7 +130,7 @@ def climb(
     """
     unit = design.n_rows / float((u + v).sum())  # a climb must not depend on the unit of weights
     u, v = u * unit, v * unit
-    objective = _Objective(design, measure(design, u + v), family, u, v)
+    objective = _Objective(design, _scale(design, u + v), family, u, v)
     names = [INTERCEPT, *design.terms]
     start = np.zeros(len(names))
     start[0] = family.start(float(u.sum()), float(v.sum()))
@@ -138,9 +138,11 @@ def climb(
     try:
         top = maximise(
             objective, _ahead(objective, start, names), names=names, most_steps=100,
-            tolerance=1e-13 / design.n_rows,
+            tolerance=2e-14,
         )  # fmt: skip
     except ConvergenceError:
+        if not np.isfinite(objective.information).all():
+            measure(design, u + v)  # a column that is not finite everywhere is named
         if _is_flat(objective.information):
             raise runaway(separating(objective, u, v)) from None
         raise
@@ -151,7 +153,7 @@ def climb(
 
 def _climbed(top: Optimum, objective: _Objective, null: float, unit: float) -> Climbed:
     back, known = objective.scale.back(), inverse(top.information)
-    # what is left is under a 1e-6th of a standard error: the last step needs no look where it ends
+    # what is left is a 1e-8th of a spread: the last step needs no look at where it ends
     point = top.point + known @ top.score
     return Climbed(
         design=objective.design, family=objective.family, theta=back @ point,
@@ -174,6 +176,8 @@ class _Objective:
 
     def __call__(self, theta: Floats) -> tuple[float, Floats, Floats]:
         q = len(theta)
+        matrix = self.scale.matrix()
+        shifted = matrix.T @ theta
 
         def work(low: int, high: int) -> tuple[float, Floats]:
             value, total = 0.0, np.zeros((q + 1, q))
@@ -184,7 +188,7 @@ class _Objective:
                 self.scale.fill(self.design, some, z[:, :n])
                 # threads do not know what their caller ignores; a step too far is halved
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    eta = _times(theta, z[:, :n])
+                    eta = np.einsum("q,qn->n", shifted, z[:, :n])
                     h, first, second = self.family.at(eta, self.u[some], self.v[some])
                     np.multiply(z[:, :n], second, out=bent[:q, :n])
                     bent[q, :n] = first
@@ -194,18 +198,23 @@ class _Objective:
 
         done = side_by_side(work, -(-self.design.n_patterns // self.stride))
         total = np.sum([part for _, part in done], axis=0)
-        self.point, self.information = theta, total[:q]
-        return sum(h for h, _ in done), total[q], total[:q]
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.point, self.information = theta, matrix @ total[:q] @ matrix.T
+            return sum(h for h, _ in done), matrix @ total[q], self.information
 
 
-def _times(theta: Floats, z: Floats) -> Floats:
-    """Return θ'z; adding up lines, which needs no BLAS (see `blocks`)."""
-    out = np.full(z.shape[1], theta[0])
-    part = np.empty_like(out)
-    for factor, line in zip(theta[1:], z[1:], strict=True):
-        np.multiply(line, factor, out=part)
-        out += part
-    return out
+def _scale(design: Design, mass: Floats) -> Scale:
+    """Measure the terms on some patterns: what those can tell apart, all can.
+
+    What they cannot, all may (a rare level): they are looked at before that is said.
+    """
+    stride = design.n_patterns // _FEW
+    if stride >= 2:
+        try:
+            return measure(design, mass, stride)
+        except InputError:  # an EstimationError is one
+            pass
+    return measure(design, mass)
 
 
 def _ahead(objective: _Objective, start: Floats, names: list[str]) -> Floats:

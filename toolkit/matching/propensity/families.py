@@ -45,7 +45,7 @@ class Logit:
         small = np.exp(-np.abs(eta))
         e = np.where(eta >= 0, 1.0, small) / (1.0 + small)
         mass = u + v
-        value = u @ eta - mass @ (np.maximum(eta, 0.0) + np.log1p(small))
+        value = u @ eta - mass @ (np.maximum(eta, 0.0) + np.log(1.0 + small))
         # small / (1 + small)² is e (1 - e) without the rounding of 1 - e
         return float(value), u - mass * e, mass * (small / (1.0 + small) ** 2)
 

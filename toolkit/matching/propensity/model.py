@@ -13,6 +13,7 @@ import polars as pl
 from toolkit.errors import CallError
 from toolkit.estimation.clusters import cluster_codes, influence_vcov
 from toolkit.estimation.coefficients import coefficient_table
+from toolkit.matching.propensity.blocks import by_block
 from toolkit.matching.propensity.climb import INTERCEPT, Climbed, rows_times
 from toolkit.matching.propensity.overlap import (
     Ladder,
@@ -64,7 +65,7 @@ class ScoreFit:
     def slope(self) -> Floats:
         """Return ∂ score / ∂ η of these rows."""
         family: Any = self.climbed.family
-        return np.asarray(family.slope(self.eta))
+        return by_block(family.slope, self.eta)
 
     def pick(self, values: Any) -> Any:
         """Return the values of these rows, from those of all."""

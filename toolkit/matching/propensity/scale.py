@@ -19,33 +19,47 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+#: A column this many spreads away from 0 is shifted, so that squares do not drown differences.
+_FAR = 10.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """Middle and spread of p terms: a climb is in (x - middle) / spread."""
+    """Middle and spread of p terms: a climb is in (x - middle) / spread.
+
+    Blocks are filled with x as it is (or x - `shift`, where it is far from 0); sums over them are
+    scaled afterwards, which is the same for a small part of the work.
+    """
 
     middle: Floats
     spread: Floats
+    shift: Floats
 
     def fill(self, design: Design, some: slice, z: Floats) -> None:
-        """Set `z`, (p + 1, rows), to ones and the scaled terms of these patterns."""
+        """Set `z`, (p + 1, rows), to ones and the terms of these patterns, shifted."""
         z[0] = 1.0
-        terms = z[1:]
-        design.fill(some, terms)
-        terms -= self.middle[:, None]
-        terms *= (1 / self.spread)[:, None]
+        design.fill(some, z[1:])
+        for j in np.flatnonzero(self.shift):
+            z[j + 1] -= self.shift[j]
 
-    def back(self) -> Floats:
-        """Return the (p + 1, p + 1) matrix that makes θ of (1, x) of the θ of the scaled."""
+    def matrix(self) -> Floats:
+        """Return the (p + 1, p + 1) matrix that makes scaled z of shifted z."""
         q = len(self.middle) + 1
         out = np.zeros((q, q))
         out[0, 0] = 1.0
-        out[0, 1:] = -self.middle / self.spread
+        out[1:, 0] = (self.shift - self.middle) / self.spread
         out[1:, 1:] = np.diag(1 / self.spread)
         return out
 
+    def back(self) -> Floats:
+        """Return the (p + 1, p + 1) matrix that makes θ of (1, x) of the θ of the scaled."""
+        unshift = np.eye(len(self.middle) + 1)
+        unshift[0, 1:] = -self.shift
+        return unshift @ self.matrix().T
 
-def measure(design: Design, mass: Floats) -> Scale:
-    """Measure the terms in one pass.
+
+def measure(design: Design, mass: Floats, stride: int = 1) -> Scale:
+    """Measure the terms on every `stride`-th pattern, in one pass.
 
     Raises
     ------
@@ -54,32 +68,33 @@ def measure(design: Design, mass: Floats) -> Scale:
     """
     p = len(design.terms)
     if p == 0:
-        return Scale(middle=np.zeros(0), spread=np.zeros(0))
-    # from somewhere near the middle, so that squares do not drown the differences
-    stride = -(-design.n_patterns // BLOCK)
-    near = np.empty((p, -(-design.n_patterns // stride)))
-    design.fill(slice(0, None, stride), near)
+        return Scale(middle=np.zeros(0), spread=np.zeros(0), shift=np.zeros(0))
+    # from somewhere near the middle
+    step = -(-design.n_patterns // BLOCK)
+    near = np.empty((p, -(-design.n_patterns // step)))
+    design.fill(slice(0, None, step), near)
     with np.errstate(invalid="ignore", over="ignore"):
-        shift = near.mean(axis=1)
-    _check_finite(design, shift)
+        about = near.mean(axis=1)
+    _check_finite(design, about)
 
     def work(low: int, high: int) -> Floats:
         total = np.zeros((p + 1, p + 1))
         z = np.ones((p + 1, BLOCK))
         for start, stop in blocks(low, high):
-            some = z[:, : stop - start]
-            design.fill(slice(start, stop), some[1:])
-            some[1:] -= shift[:, None]
+            some = slice(start * stride, (stop - 1) * stride + 1, stride)
+            part = z[:, : stop - start]
+            design.fill(some, part[1:])
+            part[1:] -= about[:, None]
             with np.errstate(invalid="ignore", over="ignore"):  # told below, by name
-                add_product(total, some * mass[start:stop], some)
+                add_product(total, part * mass[some], part)
         return total
 
-    total = np.sum(side_by_side(work, design.n_patterns), axis=0)
+    total = np.sum(side_by_side(work, -(-design.n_patterns // stride)), axis=0)
     _check_finite(design, total.sum(axis=1)[1:])
     mean = total[0, 1:] / total[0, 0]
     cross = total[1:, 1:] / total[0, 0] - np.outer(mean, mean)
     spread = np.sqrt(np.maximum(np.diag(cross), 0.0))
-    middle = shift + mean
+    middle = about + mean
     constant = spread <= 1e-10 * np.sqrt(middle**2 + spread**2)
     if constant.any():
         raise CollinearityError(
@@ -90,7 +105,8 @@ def measure(design: Design, mass: Floats) -> Scale:
     values, vectors = np.linalg.eigh(cross / np.outer(spread, spread))
     root = vectors * np.sqrt(np.maximum(values, 0.0) * p)
     check_collinearity(np.vstack([root.T, -root.T]), design.terms)
-    return Scale(middle=middle, spread=spread)
+    far = np.abs(middle) > _FAR * spread
+    return Scale(middle=middle, spread=spread, shift=np.where(far, middle, 0.0))
 
 
 def _check_finite(design: Design, sums: Floats) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from toolkit.errors import EmptyCohortError, SeparationError
+from toolkit.matching.propensity.blocks import by_block
 from toolkit.matching.propensity.climb import INTERCEPT, Climbed, climb
 from toolkit.matching.propensity.families import Logit, Probit
 from toolkit.matching.propensity.learner import learn_scores
@@ -42,7 +43,7 @@ def fit_scores(
     u, v = design.by_pattern(weight * treated), design.by_pattern(weight * ~treated)
     climbed = climb(design, family, u, v, runaway=_tells_apart(treatment))
     by_pattern = climbed.eta()
-    score = family.score(by_pattern)
+    score = by_block(family.score, by_pattern)
     certain = np.flatnonzero((score <= 0.0) | (score >= 1.0))
     if len(certain):
         raise _certain(climbed, design, certain)
