@@ -9,7 +9,7 @@ import polars as pl
 
 from toolkit.errors import CallError, DuplicateKeyError
 from toolkit.frames import as_columns, require_columns, require_no_nulls, to_lazy
-from toolkit.matching.risk_sets.door import month_number
+from toolkit.matching.risk_sets.columns import month_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

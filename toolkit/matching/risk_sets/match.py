@@ -12,7 +12,8 @@ from toolkit.errors import CallError, EmptyCohortError
 from toolkit.estimation.formula import variables_of
 from toolkit.frames import as_columns, require_columns, to_frame
 from toolkit.matching.risk_sets.censoring import make_censoring
-from toolkit.matching.risk_sets.door import Columns, read_panel, read_spells
+from toolkit.matching.risk_sets.columns import Columns
+from toolkit.matching.risk_sets.door import read_panel, read_spells
 from toolkit.matching.risk_sets.foresight import refuse_foresight
 from toolkit.matching.risk_sets.months import Rules, match_months
 from toolkit.matching.risk_sets.options import (
@@ -20,10 +21,12 @@ from toolkit.matching.risk_sets.options import (
     CalendarUnit,
     Caliper,
     CaliperUnit,
+    check_form,
     check_options,
     read_calipers,
     read_on,
     read_window,
+    refuse_times,
 )
 from toolkit.matching.risk_sets.place import Given, Points, mahalanobis_points, spread_within
 from toolkit.matching.risk_sets.report import build
@@ -197,7 +200,7 @@ def match_risk_sets(
         calendar_unit=calendar_unit, ratio=ratio, replace=replace, reuse=reuse,
         background=background, seed=seed,
     )  # fmt: skip
-    _check_form(time, entry, until)
+    check_form(time, entry, until)
     formula, columns = read_on(on, frame)
     censoring = censor_on if censor_on is not None else formula
     if control == "censor" and censoring is None:
@@ -212,7 +215,7 @@ def match_risk_sets(
     ]))  # fmt: skip
     exact_on = as_columns(exact)
     require_columns(frame, *exact_on)
-    _refuse_times(treated_at, until, [*watched, *exact_on])
+    refuse_times(treated_at, until, [*watched, *exact_on])
     names = Columns(
         person=person, treated_at=treated_at, spell=spell, time=time, entry=entry, until=until,
         calendar=calendar, weights=weights, exact=tuple(exact_on), watched=tuple(watched),
@@ -263,26 +266,6 @@ def match_risk_sets(
         censoring=weigher, fitted=fitted, fit=score, on=on, caliper=caliper,
         caliper_unit=caliper_unit, window=window, begin=begin,
     )  # fmt: skip
-
-
-def _check_form(time: str | None, entry: str | None, until: str | None) -> None:
-    """Raise unless there is either a month a row, or an entry and an end."""
-    if (time is None) == (entry is None) or (entry is None) != (until is None):
-        raise CallError(
-            "The months at risk are given by time= (a row a month), or by entry= and until= (a row "
-            "a spell)",
-            fix="name either time=, or both entry= and until=",
-        )
-
-
-def _refuse_times(treated_at: str, until: str | None, columns: Sequence[str]) -> None:
-    """Raise where people would be matched on what is still to come."""
-    for name in (treated_at, until):
-        if name in columns:
-            raise CallError(
-                f"Column {name!r} lies in the future of those at risk: nobody can be matched on it",
-                fix="match on what is known at the start of each month",
-            )
 
 
 def _columns(frame: pl.DataFrame, runs: Runs, names: Sequence[str]) -> Floats:

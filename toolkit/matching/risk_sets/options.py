@@ -113,3 +113,23 @@ def read_window(window: tuple[int, int] | None, runs: Runs) -> list[int]:
             f"window={window!r} is no first and last month", fix="for instance window=(1, 24)"
         )
     return [m for m in months if low <= m <= high]
+
+
+def check_form(time: str | None, entry: str | None, until: str | None) -> None:
+    """Raise unless there is either a month a row, or an entry and an end."""
+    if (time is None) == (entry is None) or (entry is None) != (until is None):
+        raise CallError(
+            "The months at risk are given by time= (a row a month), or by entry= and until= (a row "
+            "a spell)",
+            fix="name either time=, or both entry= and until=",
+        )
+
+
+def refuse_times(treated_at: str, until: str | None, columns: Sequence[str]) -> None:
+    """Raise where people would be matched on what is still to come."""
+    for name in (treated_at, until):
+        if name in columns:
+            raise CallError(
+                f"Column {name!r} lies in the future of those at risk: nobody can be matched on it",
+                fix="match on what is known at the start of each month",
+            )

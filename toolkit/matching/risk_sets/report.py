@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from toolkit.matching.risk_sets.censoring import Censoring
-    from toolkit.matching.risk_sets.door import Columns
+    from toolkit.matching.risk_sets.columns import Columns
     from toolkit.matching.risk_sets.months import Pairs, Rules
     from toolkit.matching.risk_sets.place import Score
     from toolkit.matching.risk_sets.result import Control
