@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 INTERCEPT = "(Intercept)"
 #: With more patterns than twice this a climb starts where one on about as many of them ended.
 _FEW = 60_000
+#: Patterns from which a pass is dear, and how near to the top a climb of fewer, of more, stops:
+#: where η is off by about 1e-8, 1e-6. The last step then goes the square of that near.
+_MANY, _NEAR = 100_000, (2e-14, 3e-11)
 #: Information per direction, of terms of spread 1 and rows of mass 1, below which it is flat.
 _FLAT = 1e-6
 
@@ -138,7 +141,7 @@ def climb(
     try:
         top = maximise(
             objective, _ahead(objective, start, names), names=names, most_steps=100,
-            tolerance=2e-14,
+            tolerance=_NEAR[design.n_patterns > _MANY],
         )  # fmt: skip
     except ConvergenceError:
         if not np.isfinite(objective.information).all():
@@ -153,7 +156,7 @@ def climb(
 
 def _climbed(top: Optimum, objective: _Objective, null: float, unit: float) -> Climbed:
     back, known = objective.scale.back(), inverse(top.information)
-    # what is left is a 1e-8th of a spread: the last step needs no look at where it ends
+    # so near that the last step needs no look at where it ends
     point = top.point + known @ top.score
     return Climbed(
         design=objective.design, family=objective.family, theta=back @ point,
