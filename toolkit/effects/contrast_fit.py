@@ -214,8 +214,9 @@ def _space(plan: Plan) -> Floats:
 def _fitted(plan: Plan, focal: Ints, match: Ints) -> Floats:
     """Return what a regression among matches, each as often as it is used, foretells, (N,)."""
     covariates, x = learn(str(plan.adjust), plan.sample.frame)
-    rows, place, count = np.unique(focal, return_inverse=True, return_counts=True)
-    share = (plan.sample.sampling[rows] / count)[place]
+    rows, place = np.unique(focal, return_inverse=True)
+    s = plan.sample.sampling
+    share = (s[rows] / np.bincount(place, s[match]))[place] * s[match]
     weight = np.bincount(match, share, minlength=len(x))
     inside = weight > 0
     check_collinearity(x[inside], covariates.terms, weight[inside])

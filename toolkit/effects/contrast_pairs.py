@@ -61,8 +61,9 @@ def pair_means(
 
     Notes
     -----
-    Focal i has M_i matches and stands for s_i; Ŷ_i is their mean, K_j = Σ s_i / M_i over the
-    pairs of match j and K'_j = Σ (s_i / M_i)². For any contrast a Y - b Ŷ the variance is
+    Focal i stands for s_i and its matches j for s_j; Ŷ_i is their mean, each pair has the weight
+    k = s_i s_j / Σ s_j (1 / M with M matches and no weights), K_j = Σ k over the pairs of match j
+    and K'_j = Σ k². For any contrast a Y - b Ŷ the variance is
 
         Σ s_i² (a Y_i - b Ŷ_i - mean)² / (Σ s)² + b² Σ (K_j² - K'_j) σ²_j / (Σ s)²
 
@@ -74,9 +75,10 @@ def pair_means(
 
     kept = group[focal] >= 0
     focal, match = focal[kept], match[kept]
-    rows, place, count = np.unique(focal, return_inverse=True, return_counts=True)
+    rows, place = np.unique(focal, return_inverse=True)
+    among = np.bincount(place, sampling[match])  # matches share by their own weights
     outcome = y[match] if fitted is None else y[match] - fitted[match]
-    imputed = np.bincount(place, outcome) / count
+    imputed = np.bincount(place, sampling[match] * outcome) / among
     if fitted is not None:
         imputed = imputed + fitted[rows]
     s, g = sampling[rows], group[rows]
@@ -92,7 +94,7 @@ def pair_means(
         for second in (0, 1):
             part = np.bincount(g, off[:, first] * off[:, second], minlength=n_group)
             spread[np.arange(n_group) * 2 + first, np.arange(n_group) * 2 + second] = part
-    share = (s / count)[place]
+    share = (s / among)[place] * sampling[match]
     used = csr_array((share, (match, g[place])), shape=(len(y), n_group))
     once = csr_array((share**2, (match, g[place])), shape=(len(y), n_group))
     reused = np.asarray((used.T @ used.multiply(variance[:, None])).todense())

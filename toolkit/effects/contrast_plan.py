@@ -114,7 +114,8 @@ def make_plan(
     singles = kind == "strata" and _lone(sample, weight, group)
     if variance is None:
         variance = _default(kind, clustering, singles=singles, adjust=adjust)
-    _check(kind, variance, clustering, adjust, singles=singles)
+    asked = Clustering() if cluster is None else clustering
+    _check(kind, variance, clustering, adjust, asked=asked, singles=singles)
     if kind == "strata" and variance == "influence" and not clustering and cluster is None:
         if adjust is None and not singles:
             said.append("strata are taken as given: their shares are not estimated")
@@ -159,7 +160,13 @@ def _default(kind: Kind, clustering: Clustering, *, singles: bool, adjust: str |
 
 
 def _check(
-    kind: Kind, variance: Variance, clustering: Clustering, adjust: str | None, *, singles: bool
+    kind: Kind,
+    variance: Variance,
+    clustering: Clustering,
+    adjust: str | None,
+    *,
+    asked: Clustering,
+    singles: bool,
 ) -> None:
     if variance == "abadie_imbens":
         if kind != "reused":
@@ -186,10 +193,12 @@ def _check(
                 fix="leave variance= out, which sums over strata; or make fewer strata",
             )
     if variance == "bootstrap":
-        _check_bootstrap(kind, clustering, adjust)
+        _check_bootstrap(kind, clustering, adjust, asked=asked)
 
 
-def _check_bootstrap(kind: Kind, clustering: Clustering, adjust: str | None) -> None:
+def _check_bootstrap(
+    kind: Kind, clustering: Clustering, adjust: str | None, *, asked: Clustering
+) -> None:
     if kind == "reused":
         raise CallError(
             "The bootstrap is not valid for nearest-neighbour matching with replacement: how often "
@@ -197,7 +206,7 @@ def _check_bootstrap(kind: Kind, clustering: Clustering, adjust: str | None) -> 
             "and Imbens 2008, Econometrica 76)",
             fix="leave variance= out: Abadie and Imbens (2006)",
         )
-    if kind == "pairs" and "subclass" not in clustering.names:
+    if kind == "pairs" and "subclass" not in asked.names:
         raise CallError(
             "The bootstrap of single rows is not valid for nearest-neighbour matching: rows are in "
             "because of their partners, and matching again in each replicate fails as well "

@@ -66,9 +66,13 @@ def read_sample(
 def kind_of(sample: Sample) -> Kind:
     """Return how the rows of a sample were put together."""
     pairs = getattr(sample, "pairs", None)
-    if isinstance(pairs, pl.DataFrame) and {"treated_row", "control_row"} <= set(pairs.columns):
-        return "reused" if sample.subclass is None else "pairs"
-    return "rows" if sample.subclass is None else "strata"
+    if not isinstance(pairs, pl.DataFrame):
+        return "rows" if sample.subclass is None else "strata"
+    if sample.subclass is None:
+        return "reused"
+    focal = (sample.treated != (sample.estimand == "ATC")) & (sample.subclass >= 0)
+    sets = np.bincount(sample.subclass[focal])
+    return "strata" if sets.max(initial=0) > 1 else "pairs"  # full matching: several in a set
 
 
 def pairing_of(sample: Sample) -> Pairing:
@@ -207,16 +211,7 @@ def target_of(
     if estimand in {"ATT", "ATC"}:
         arm = treated if estimand == "ATT" else ~treated
         return np.where(arm, weight, 0.0), None if gradient is None else gradient * arm[:, None]
-    # ATO: both arms stand for the same people, half each
-    target = np.zeros(len(weight))
-    slope = None if gradient is None else np.zeros_like(gradient)
-    for arm in (treated, ~treated):
-        own = np.where(arm, weight, 0.0)
-        target += own / own.sum()
-        if slope is not None and gradient is not None:
-            moved = gradient * arm[:, None]
-            slope += moved / own.sum() - np.outer(own, moved.sum(axis=0)) / own.sum() ** 2
-    return target, slope
+    return weight, gradient  # ATO: weighted, both arms are those with overlap
 
 
 def require_both(groups: pl.DataFrame, n_treated: Ints, n_control: Ints) -> None:

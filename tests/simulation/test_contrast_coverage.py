@@ -1,0 +1,66 @@
+"""Do intervals of matched contrasts hold the truth as often as they say?
+
+COVERAGE_REPLICATES sets the number of data sets.
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import polars as pl
+import pytest
+
+from toolkit import effects, matching
+
+REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "60"))
+
+
+def people(rng, n=600):
+    """Few controls where most treated are, so that controls are used again; the effect is 1."""
+    a = rng.normal(size=n)
+    t = rng.random(n) < 1 / (1 + np.exp(0.3 - 1.2 * a))
+    return pl.DataFrame({"a": a, "t": t, "y": 2 * np.sin(a) + t + rng.normal(size=n)})
+
+
+WAYS = {
+    "with replacement, Abadie–Imbens": ({"replace": True}, {}),
+    "with replacement, ratio 3, bias corrected": (
+        {"replace": True, "ratio": 3}, {"adjust": "a + I(a**2) + I(a**3)"}),
+    "pairs, caliper": ({"caliper": 0.05}, {}),
+    "strata": ({"method": "subclass", "subclasses": 20, "min_subclass": 2}, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_matched_contrasts(covers, way):
+    rng = np.random.default_rng(20080102)
+    match, options = WAYS[way]
+    low, high = [], []
+    for _ in range(REPLICATES):
+        found = matching.match(people(rng), treatment="t", on="a", **match)
+        row = effects.contrast(found, outcome="y", **options).tidy().row(2, named=True)
+        low.append(row["conf_low"])
+        high.append(row["conf_high"])
+    note = "what is left of a difference within pairs is bias"
+    covers("Effects", f"contrast: {way}", low, high, 1.0, slack=0.02, note=note)
+
+
+def test_clusters(covers):
+    """Persons with several spells share what is not seen."""
+    rng = np.random.default_rng(20080103)
+    low, high, narrow = [], [], []
+    for _ in range(REPLICATES):
+        who = np.repeat(np.arange(150), 4)
+        t = (rng.random(150) < 0.5)[who]
+        y = rng.normal(size=150)[who] + t + rng.normal(size=600)
+        frame = pl.DataFrame({"who": who, "t": t, "y": y})
+        row, alone = (
+            effects.contrast(frame, outcome="y", treatment="t", cluster=c).tidy().row(2, named=True)
+            for c in ("who", None)
+        )
+        low.append(row["conf_low"])
+        high.append(row["conf_high"])
+        narrow.append(alone["std_error"] / row["std_error"])
+    covers("Effects", "contrast: clusters of persons", low, high, 1.0)
+    assert np.mean(narrow) < 0.75

@@ -1,0 +1,248 @@
+"""Doubly robust effects where both models are shares of cells, as exact fractions; and the door."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+from toolkit import effects, errors
+from toolkit.effects.doubly_robust.folds import make_folds, row_marks
+
+
+def people():
+    """Two cells: old has 2 of 5 treated and effect 3, young 3 of 5 and effect 1."""
+    return pl.DataFrame(
+        {
+            "t": [1, 1, 0, 0, 0, 1, 1, 1, 0, 0],
+            "y": [8.0, 6, 3, 4, 5, 1, 2, 3, 0, 2],
+            "old": [1] * 5 + [0] * 5,
+        }
+    )
+
+
+def fit(frame=None, **options):
+    return effects.doubly_robust(
+        people() if frame is None else frame,
+        **{"treatment": "t", "outcome": "y", "on": "old", "cross_fit": 1} | options,
+    )
+
+
+TRUTH = {
+    "ATE": Fraction(3 + 1, 2),
+    "ATT": (2 * 3 + 3 * Fraction(1)) / 5,
+    "ATC": (3 * 3 + 2 * Fraction(1)) / 5,
+    # both cells have e (1 - e) = 6 / 25
+    "ATO": Fraction(3 + 1, 2),
+}
+
+
+@pytest.mark.parametrize("estimand", TRUTH)
+def test_in_cells_it_is_the_mean_of_their_differences(estimand):
+    found = fit(estimand=estimand)
+    assert found.estimate[0] == pytest.approx(TRUTH[estimand])
+    assert found.influence.sum() == pytest.approx(0)
+
+
+def test_variance_in_cells():
+    """Spread between cells and within, with HC0 means: Σ influence² × n / (n - 1)."""
+    found = fit()
+    # ATE: effect of cell - 2 for each row, and residual / chance
+    e = {1: Fraction(2, 5), 0: Fraction(3, 5)}
+    mean = {(1, 1): 7, (1, 0): 4, (0, 1): 2, (0, 0): 1}
+    total = Fraction(0)
+    for t, y, old in people().iter_rows():
+        chance = e[old] if t else 1 - e[old]
+        sign = 1 if t else -1
+        moved = (3 if old else 1) - 2 + sign * (Fraction(int(y)) - mean[old, t]) / chance
+        total += moved**2
+    row = found.tidy().filter(pl.col("term") == "difference").row(0, named=True)
+    assert row["std_error"] ** 2 == pytest.approx(total / 100 * Fraction(10, 9))
+    by_contrast = effects.contrast(
+        people(), outcome="y", treatment="t", estimand="ATE", adjust="old", correction="HC0"
+    )
+    assert row["std_error"] ** 2 * 0.9 == pytest.approx(
+        by_contrast.tidy().filter(pl.col("term") == "difference")["std_error"].item() ** 2
+    )
+
+
+def test_several_outcomes_are_as_each_by_itself():
+    rng = np.random.default_rng(2)
+    frame = pl.DataFrame({"x": rng.normal(size=300), "t": rng.random(300) < 0.4})
+    frame = frame.with_columns(
+        a=pl.col("x") + pl.col("t") + rng.normal(size=300), b=pl.Series(rng.random(300) < 0.5),
+        c=pl.when(pl.col("x") < 1).then(pl.col("x") ** 2),
+    )  # fmt: skip
+    options = {"treatment": "t", "on": "x", "cross_fit": 1}
+    both = effects.doubly_robust(frame, outcome=["a", "b", "c"], missing="drop", **options)
+    for k, name in enumerate(["a", "b", "c"]):
+        alone = effects.doubly_robust(frame, outcome=name, missing="drop", **options)
+        assert both.value[2 * k : 2 * k + 2] == pytest.approx(alone.value)
+        block = slice(2 * k, 2 * k + 2)
+        np.testing.assert_allclose(np.diag(both.vcov)[block], np.diag(alone.vcov), rtol=0.3)
+        assert both.tidy().filter(pl.col("outcome") == name).height == 4
+    assert both.meta["dropped"] == {"c not known": int((frame["x"] >= 1).sum())}
+    with pytest.raises(errors.MissingValueError, match="missing"):
+        effects.doubly_robust(frame, outcome="c", **options)
+
+
+def test_formula_list_and_estimator_are_one():
+    rng = np.random.default_rng(4)
+    x, z = rng.normal(size=(2, 400))
+    t = rng.random(400) < 1 / (1 + np.exp(-x))
+    frame = pl.DataFrame({"x": x, "z": z, "t": t, "y": x + z + t + rng.normal(size=400)})
+    options = {"treatment": "t", "outcome": "y"}
+    first = effects.doubly_robust(frame, on="x + z", **options)
+    for other in (
+        effects.doubly_robust(frame, on=["x", "z"], **options),
+        effects.doubly_robust(frame, treatment_model="x + z", outcome_model="z + x", **options),
+    ):
+        np.testing.assert_allclose(other.value, first.value, atol=0.02)
+    learned = effects.doubly_robust(
+        frame, on="x + z", treatment_model=LogisticRegression(C=1e10, tol=1e-10, max_iter=1000),
+        outcome_model=LinearRegression(), **options,
+    )  # fmt: skip
+    np.testing.assert_allclose(learned.value, first.value, atol=1e-5)
+    np.testing.assert_allclose(learned.vcov, first.vcov, rtol=1e-4)
+
+
+def test_splits_are_their_median():
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=120)
+    frame = pl.DataFrame({"x": x, "t": rng.random(120) < 0.5, "y": x + rng.normal(size=120)})
+    options = {"treatment": "t", "outcome": "y", "on": "x"}
+    each = [effects.doubly_robust(frame, seed=seed, **options) for seed in (3, 4, 5)]
+    together = effects.doubly_robust(frame, seed=3, repeats=3, **options)
+    values = np.array([one.value for one in each])
+    np.testing.assert_allclose(together.value, np.median(values, axis=0))
+    spread = [np.diag(one.vcov) + (one.value - together.value) ** 2 for one in each]
+    np.testing.assert_allclose(np.diag(together.vcov), np.median(spread, axis=0))
+
+
+def test_nothing_is_clipped_or_trimmed_in_silence():
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=2000)
+    t = rng.random(2000) < 1 / (1 + np.exp(-4 * x))
+    frame = pl.DataFrame({"x": x, "t": t, "y": x + t + rng.normal(size=2000)})
+    plain, clipped, trimmed = (
+        effects.doubly_robust(frame, treatment="t", outcome="y", on="x", cross_fit=1, **how)
+        for how in ({}, {"clip": 0.05}, {"trim": 0.05})
+    )
+    e = plain.propensity.to_numpy()
+    outside = int(((e < 0.05) | (e > 0.95)).sum())
+    assert any("chance below 0.01" in said for said in plain.meta["warnings"])
+    assert any(f"{outside:,} chances" in said for said in clipped.meta["warnings"])
+    assert list(trimmed.meta["dropped"].values()) == [outside]
+    assert trimmed.meta["n"] == 2000 - outside
+    assert clipped.propensity.min() == 0.05
+    assert plain.propensity.min() < 0.05
+    split = frame.with_columns(t=pl.col("x") > 0)
+    with pytest.raises(errors.SeparationError, match="runs off"):
+        effects.doubly_robust(split, treatment="t", outcome="y", on="x")
+    sure = {"treatment_model": DecisionTreeClassifier(), "outcome_model": LinearRegression()}
+    with pytest.raises(errors.SeparationError, match="no chance"):
+        effects.doubly_robust(frame, treatment="t", outcome="y", on="x", **sure)
+    kept = effects.doubly_robust(frame, treatment="t", outcome="y", on="x", clip=0.1, **sure)
+    assert any("biased" in said for said in kept.meta["warnings"])
+
+
+def test_looks_at_its_models():
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=3000)
+    t = rng.random(3000) < 1 / (1 + np.exp(-x))
+    frame = pl.DataFrame({"x": x, "t": t, "y": 2 * x + t + rng.normal(size=3000)})
+    found = effects.doubly_robust(frame, treatment="t", outcome="y", on="x")
+    bins = found.calibration(5)
+    assert bins["n"].to_list() == [600] * 5
+    assert ((bins["predicted"] - bins["observed"]).abs() < 4 * bins["std_error"]).all()
+    overlap = found.overlap()
+    assert overlap["n"].sum() == 3000
+    assert (overlap["min"] < overlap["p01"]).all()
+    assert found.errors["r_squared"].to_list() == pytest.approx([0.8, 0.8], abs=0.07)
+    glance = found.glance().row(0, named=True)
+    e = found.propensity.to_numpy()
+    above = (e[t][:, None] > e[~t][None, :]).mean()
+    assert glance["auc"] == pytest.approx(above, abs=1e-9)
+    assert found.design == "doubly_robust"
+
+
+def test_arms_in_cells():
+    frame = pl.DataFrame(
+        {"arm": ["none", "job", "course"] * 4, "y": [1.0, 3, 2, 2, 4, 3, 5, 8, 5, 6, 9, 6],
+         "old": [0] * 6 + [1] * 6}
+    )  # fmt: skip
+    found = effects.doubly_robust_arms(
+        frame, treatment="arm", outcome="y", reference="none", on="old", cross_fit=1
+    )
+    assert found.arms == ("none", "course", "job")
+    assert found.value.tolist() == pytest.approx([3.5, 4, 6])
+    assert found.glance()["n"].to_list() == [4, 4, 4]
+    two = fit(people())
+    same = effects.doubly_robust_arms(people(), treatment="t", outcome="y", reference=0, on="old",
+                                      cross_fit=1)  # fmt: skip
+    np.testing.assert_allclose(same.value[::-1], two.value)
+    ours, theirs = (x.tidy().filter(pl.col("term") == "difference") for x in (same, two))
+    assert ours["std_error"].item() == pytest.approx(theirs["std_error"].item())
+    with pytest.raises(errors.UnknownOptionError, match="reference"):
+        effects.doubly_robust_arms(frame, treatment="arm", outcome="y", reference="no", on="old")
+
+
+def test_folds():
+    rng = np.random.default_rng(8)
+    arm, cluster = rng.integers(0, 2, 1000), rng.integers(0, 40, 1000)
+    marks = row_marks([rng.normal(size=1000)], 1)
+    fold = make_folds(marks, arm, 5)
+    table = np.zeros((2, 5), int)
+    np.add.at(table, (arm, fold), 1)
+    assert (table.max(axis=1) - table.min(axis=1) <= 1).all()
+    whole = make_folds(marks, arm, 5, cluster)
+    assert all(len(set(whole[cluster == c])) == 1 for c in range(40))
+    assert (fold != make_folds(row_marks([rng.normal(size=1000)], 2), arm, 5)).any()
+
+
+REFUSED = {
+    "no covariates": ({"on": None}, "depends on"),
+    "folds": ({"cross_fit": 0}, "cross_fit"),
+    "repeats without folds": ({"repeats": 3}, "Without folds"),
+    "clip": ({"clip": 0.7}, "clip"),
+    "estimand": ({"estimand": "LATE"}, "LATE"),
+    "no estimator": ({"outcome_model": 3}, "int"),
+    "no classifier": ({"treatment_model": LinearRegression()}, "predict_proba"),
+    "logit of numbers": ({"link": "logit"}, "0 and 1"),
+    "one outcome twice": ({"outcome": ["y", "y"]}, "twice"),
+    "made up": ({"on": "old + twice"}, "made up"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused(what):
+    options, said = REFUSED[what]
+    with pytest.raises(errors.ToolkitError, match=said):
+        fit(people().with_columns(twice=2 * pl.col("old")), **options)
+
+
+def test_order_coding_weights_and_clusters():
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=400).round(1)
+    frame = pl.DataFrame(
+        {"x": x, "t": rng.random(400) < 0.4, "y": (x + rng.normal(size=400)) > 0,
+         "k": rng.integers(1, 4, 400), "who": rng.integers(0, 80, 400)}
+    )  # fmt: skip
+    for more in ({}, {"cluster": "who"}, {"weights": "k"}, {"estimand": "ATO", "repeats": 2}):
+        options = {"treatment": "t", "outcome": "y", "on": "x"} | more
+        first = effects.doubly_robust(frame, **options)
+        mixed = frame.sample(fraction=1, shuffle=True, seed=2).with_columns(pl.col("t").cast(int))
+        other = effects.doubly_robust(mixed, **options)
+        np.testing.assert_allclose(other.value, first.value, atol=1e-9)
+        np.testing.assert_allclose(other.vcov, first.vcov, atol=1e-9)
+    counted = effects.doubly_robust(frame, treatment="t", outcome="y", on="x", weights="k",
+                                    cross_fit=1)  # fmt: skip
+    repeated = frame.select(pl.all().repeat_by("k")).explode(pl.all())
+    again = effects.doubly_robust(repeated, treatment="t", outcome="y", on="x", cross_fit=1)
+    np.testing.assert_allclose(counted.value, again.value, atol=1e-9)
+    np.testing.assert_allclose(counted.vcov, again.vcov, atol=1e-9)
+    assert counted.meta["n"] == again.meta["n"]
