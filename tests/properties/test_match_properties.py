@@ -300,6 +300,22 @@ def test_with_replacement_a_treated_row_of_weight_three_is_three_rows():
     )
 
 
+@pytest.mark.parametrize("name", [*ROUTES, "coarsened", "subclass"])
+def test_rows_of_weight_zero_are_no_rows(check_matching, name):
+    frame = people(13, n=120).with_columns(w=pl.col("w") - 1)
+    options = {
+        "coarsened": {"on": ["x", "kind"], "method": "coarsened", "cutpoints": [0.0]},
+        "subclass": {"on": "score", "method": "subclass", "subclasses": 3},
+    }.get(name) or ROUTES[name]
+    matched = match(frame, treatment="treated", weights="w", **options)
+    check_matching(matched, replace=bool(options.get("replace")))
+    assert matched.attrition["step"][1] == "of a weight above 0"
+    there = frame.filter(pl.col("w") > 0)
+    without = match(there, treatment="treated", weights="w", **options)
+    weights = matched.weights.filter(frame["w"] > 0)
+    assert weights.to_numpy() == pytest.approx(without.weights.to_numpy())
+
+
 def test_exact_cells_by_four_routes(check_matching):
     frame = people(7, n=200).with_columns(same=pl.lit(0.0))
     cells = ["cell", "kind"]

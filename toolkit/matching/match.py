@@ -124,7 +124,8 @@ def match(
     covariates : sequence of str
         What `balance` looks at, beside the columns matched on.
     weights : str, optional
-        Sampling weights. Partners take over the weight of whom they stand for.
+        Sampling weights. Partners take over the weight of those they stand for (where MatchIt
+        multiplies by their own); rows of weight 0 take no part.
     cluster : str, optional
         Column of rows that belong together, for standard errors.
 
@@ -191,6 +192,9 @@ def match(
         words = place.said
         if method == "subclass" and not place.is_score:
             raise CallError("Subclasses are cut by a score", fix="on= a score")
+    absent = sampling == 0  # rows that count for nobody get no partner: a cell of their own kind
+    if absent.any():
+        cell = np.where(absent, cell.max() + 1 + treated, cell)
     request = Request(
         frame=frame, treated=treated, sampling=sampling, estimand=estimand, cell=cell,
         other=_codes(frame, as_columns(antiexact), missing), rank=_rank(frame, ties), place=place,
@@ -211,9 +215,12 @@ def _result(
     treated, estimand = request.treated, request.estimand
     used = made.weights > 0
     steps = [first_step(treated)]
+    counted = request.sampling > 0
+    if not counted.all():
+        steps.append(step("of a weight above 0", treated, counted))
     alone = request.alone()
     grouping = request.options["method"] in {"coarsened", "exact"}
-    if alone.any() and not grouping:
+    if (alone & counted).any() and not grouping:
         steps.append(step("in a cell with both groups", treated, ~alone))
     steps += [*made.steps, step("matched", treated, used)]
     if not used.any():

@@ -29,9 +29,12 @@ def match_cells(request: Request) -> Grouped:
 def match_subclasses(request: Request) -> Grouped:
     """Cut the rows by quantiles of the score."""
     score = request.points()[:, 0]
-    code, moved = cut_by_score(
-        score, request.treated, request.sampling, subclasses=request.options["subclasses"],
-        least=request.options["min_subclass"], estimand=request.estimand,
+    counted = request.sampling > 0
+    code = np.full(len(score), -1, np.int64)
+    code[counted], moved = cut_by_score(
+        score[counted], request.treated[counted], request.sampling[counted],
+        subclasses=request.options["subclasses"], least=request.options["min_subclass"],
+        estimand=request.estimand,
     )  # fmt: skip
     asked = request.options["subclasses"]
     made = _in_cells(request, code, f"subclassification, {int(code.max()) + 1} subclasses")
@@ -46,10 +49,11 @@ def match_subclasses(request: Request) -> Grouped:
 
 
 def _in_cells(request: Request, code: Ints, method: str) -> Grouped:
-    size = int(code.max()) + 1
-    treated = np.bincount(code, request.treated, minlength=size) > 0
-    control = np.bincount(code, ~request.treated, minlength=size) > 0
-    kept = (treated & control)[code]
+    code = np.where(request.sampling > 0, code, -1)
+    # rows that count for nobody stand in a place of their own, before all others
+    treated = np.bincount(code + 1, request.treated) > 0
+    control = np.bincount(code + 1, ~request.treated) > 0
+    kept = (treated & control)[code + 1] & (code >= 0)
     subclass = np.full(len(code), -1, np.int64)
     if kept.any():
         subclass[kept] = dense(code[kept])

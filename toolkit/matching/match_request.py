@@ -85,7 +85,8 @@ class Request:
         fewest = self.score  # who is most like the other group, and has most to choose from, first
         if fewest is not None and self.estimand == "ATC":
             fewest = -fewest
-        visit = visiting_order(self.focal, order, self.score, self.rank, self.options["seed"])
+        counted = self.focal & (self.sampling > 0)
+        visit = visiting_order(counted, order, self.score, self.rank, self.options["seed"])
         wanted = partners_wanted(
             visit, len(self.focal), self.options["ratio"], self.options["min_ratio"],
             self.options["max_ratio"], fewest,
