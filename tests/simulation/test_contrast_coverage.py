@@ -13,7 +13,7 @@ import pytest
 
 from toolkit import effects, matching
 
-REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "60"))
+REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "40"))
 
 
 def people(rng, n=600):

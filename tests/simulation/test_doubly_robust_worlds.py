@@ -14,7 +14,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from toolkit import effects
 
-REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "60"))
+REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "40"))
 
 
 def people(rng, n=800):

@@ -178,6 +178,7 @@ def _by_group(plan: Plan, used: NDArray[np.bool_]) -> Sequence[tuple[Ints, Means
                 y, treated, weight, design[1][rows], target, terms=design[0].terms,
                 link=plan.link, interacted=plan.interacted, gradient=gradient,
                 target_gradient=target_gradient,
+                leverage=_POWER[plan.correction] > 0,
             )  # fmt: skip
         else:
             means = weighted_means(y, treated, weight, gradient)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from toolkit.effects.doubly_robust.kernels import linear_sums, logit_sums
 from toolkit.estimation.collinearity import check_collinearity
 from toolkit.estimation.newton import inverse, maximise
 
@@ -135,6 +136,7 @@ def adjusted_means(
     interacted: bool = True,
     gradient: Floats | None = None,
     target_gradient: Floats | None = None,
+    leverage: bool = True,
 ) -> Means:
     """Return means that a regression foretells for the target rows, had all been (un)treated.
 
@@ -152,6 +154,8 @@ def adjusted_means(
         Slopes of their own for treated and controls; else the same.
     gradient, target_gradient : (n, q) arrays, optional
         Derivatives of the two weights to parameters θ.
+    leverage : bool
+        Whether it is wanted; else it is 0.
 
     Notes
     -----
@@ -171,9 +175,8 @@ def adjusted_means(
     names += [f"treatment:{term}" for term in terms] if interacted else []
     beta = _fit(design, y, weight, names, link)
     fitted, slope = _inverse_link(design @ beta, link)
-    bread = inverse(design.T @ (design * (weight * slope)[:, None]))
+    bread = inverse(_gram(design, y, weight * slope)[0])
     off = y - fitted
-    moved = (design * (weight * off)[:, None]) @ bread
     total = target.sum()
     value = np.empty(2)
     residual, averaging = np.empty((len(y), 2)), np.empty((len(y), 2))
@@ -187,16 +190,18 @@ def adjusted_means(
         slopes_x = middle.T @ steep
         each = [[steep.sum(), state * steep.sum()], slopes_x]
         to_beta = np.concatenate([*each, state * slopes_x] if interacted else each)
-        residual[:, arm] = moved @ to_beta
+        along = design @ (bread @ to_beta)
+        residual[:, arm] = weight * off * along
         averaging[:, arm] = target * (mean - value[arm]) / total
         if slopes is not None and gradient is not None:
-            to_theta = gradient.T @ (design * off[:, None]) @ bread
-            slopes[:, arm] = to_theta @ to_beta
+            slopes[:, arm] = gradient.T @ (off * along)
             if target_gradient is not None:
                 slopes[:, arm] += target_gradient.T @ (mean - value[arm]) / total
-    leverage = weight * slope * ((design @ bread) * design).sum(axis=1)
+    decides = np.zeros(len(y))
+    if leverage:
+        decides = weight * slope * ((design @ bread) * design).sum(axis=1)
     return Means(
-        value=value, residual=residual, averaging=averaging, slopes=slopes, leverage=leverage,
+        value=value, residual=residual, averaging=averaging, slopes=slopes, leverage=decides,
         n_parameter=design.shape[1],
     )  # fmt: skip
 
@@ -204,19 +209,21 @@ def adjusted_means(
 def _fit(design: Floats, y: Floats, weight: Floats, names: Sequence[str], link: Link) -> Floats:
     """Return the coefficients of a weighted regression."""
     if link == "linear":
-        return inverse(design.T @ (design * weight[:, None])) @ (design.T @ (weight * y))
-
-    def objective(beta: Floats) -> tuple[float, Floats, Floats]:
-        linear = design @ beta
-        mean, slope = _inverse_link(linear, "logit")
-        value = float(weight @ (y * linear - np.logaddexp(0, linear)))
-        score = design.T @ (weight * (y - mean))
-        return value, score, design.T @ (design * (weight * slope)[:, None])
-
+        gram, cross = _gram(design, y, weight)
+        return inverse(gram) @ cross
+    everybody = np.zeros(len(y), np.int64)
     spread = design[weight > 0].std(axis=0)
-    start = np.zeros(design.shape[1])
-    best = maximise(objective, start, names=names, spread=np.where(spread > 0, spread, 1.0))
+    best = maximise(
+        lambda beta: logit_sums(design, y, weight, everybody, -1, beta),
+        np.zeros(design.shape[1]), names=names, spread=np.where(spread > 0, spread, 1.0),
+    )  # fmt: skip
     return best.point + best.inverse @ best.score
+
+
+def _gram(design: Floats, y: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Return Σ w d d' and Σ w d y."""
+    gram, cross = linear_sums(design, y[:, None], weight, np.zeros(len(y), np.int64), 1)
+    return gram[0], cross[0, :, 0]
 
 
 def _inverse_link(linear: Floats, link: Link) -> tuple[Floats, Floats]:
