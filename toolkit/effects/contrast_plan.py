@@ -125,7 +125,7 @@ def make_plan(
             )  # fmt: skip
     if kind == "reused" and variance == "influence":
         said.append("matches used again are taken as weights: their choice counts as fixed")
-    counts = _counts(sample, weight_type)
+    counts = _counts(sample, weight, weight_type)
     if counts is not None and variance in {"bootstrap", "abadie_imbens"}:
         raise CallError(
             f"variance={variance!r} does not know weights that count equal rows",
@@ -240,10 +240,13 @@ def _lone(sample: Sample, weight: Floats, group: Ints) -> bool:
     return bool(min(int(arm.min()) for arm in arms) < 2)
 
 
-def _counts(sample: Sample, weight_type: Literal["frequency", "sampling"] | None) -> Floats | None:
+def _counts(
+    sample: Sample, weight: Floats, weight_type: Literal["frequency", "sampling"] | None
+) -> Floats | None:
+    """Return how many equal rows each row is, (N,); None where each is one."""
     if weight_type is not None:
         check_option("weight_type", weight_type, ("frequency", "sampling"))
-    given = sample.sampling
+    given = np.where(weight > 0, sample.sampling, 1.0)  # others may stand for those not shown
     if (given == 1).all():
         return None
     whole = bool((given == np.round(given)).all())
