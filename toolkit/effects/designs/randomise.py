@@ -209,7 +209,7 @@ def _pattern(arms: Sequence[str], shares: Sequence[float] | None, block: int | N
         )
     parts = [Fraction(share).limit_denominator(_LONGEST) for share in given]
     smallest = lcm(*(part.denominator for part in parts))
-    near = all(abs(float(part) - share) < 1e-6 for part, share in zip(parts, given, strict=True))
+    near = all(abs(float(part) - share) < 1e-9 for part, share in zip(parts, given, strict=True))
     if not near or sum(parts) != 1 or smallest > _LONGEST:
         raise InputError(
             f"The shares {given} fit in no block of {_LONGEST:,} people",

@@ -80,14 +80,20 @@ def anderson_rubin_set(
     both = cross + cross.T
     scale = float(np.sqrt(np.trace(first) / np.trace(second)))
 
-    def statistic(angle: float) -> float:
-        one, other = np.cos(angle), np.sin(angle) * scale
+    def statistics(angle: Floats) -> Floats:
+        one, other = np.cos(angle)[:, None], np.sin(angle)[:, None] * scale
         gap = one * outcome - other * treatment
+        one, other = one[..., None], other[..., None]
         spread = one * one * first - one * other * both + other * other * second
-        return float(gap @ np.linalg.solve(spread, gap))
+        return np.asarray(
+            np.einsum("ai,ai->a", gap, np.linalg.solve(spread, gap[..., None])[..., 0])
+        )
+
+    def statistic(angle: float) -> float:
+        return float(statistics(np.array([angle]))[0])
 
     angles = np.linspace(-np.pi / 2, np.pi / 2, 4001)
-    value = np.array([statistic(angle) for angle in angles])
+    value = statistics(angles)
     lowest = _lowest(statistic, angles, value)
     inside = value <= limit
     edges = [

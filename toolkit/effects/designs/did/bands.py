@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-_DRAWS = 40_000
+_DRAWS = 20_000
 
 
 def largest_draws(vcov: Floats, *, seed: int, draws: int = _DRAWS) -> Floats:

@@ -8,7 +8,7 @@ instead of persons × cells.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,8 +106,7 @@ def run_grouped(
     influence : (K, persons or clusters) array
         Σ over cells of the plan's weight times what is added to the cell.
     """
-    centre = panel.y.mean(axis=1, keepdims=True)
-    panel.y[...] -= centre
+    panel = replace(panel, y=panel.y - panel.y.mean(axis=1, keepdims=True))
     sums = sum_groups(panel)
     table = None if panel.cluster is None else _clusters(panel, panel.cluster, sums)
     count, months, k = len(sums.total), len(panel.times), len(plan.weight)
