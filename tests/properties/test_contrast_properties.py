@@ -8,6 +8,7 @@ import pytest
 
 from toolkit import effects, matching
 from toolkit.effects.bootstrap import poisson_sums
+from toolkit.effects.contrast_pairs import BiasCorrection, pair_means
 
 
 def drawn(seed=3, n=160):
@@ -125,3 +126,27 @@ def test_draws_are_those_of_their_seed_and_poisson():
     assert np.abs(np.corrcoef(sums)[np.triu_indices(7, 1)]).max() < 0.03
     other = poisson_sums(one, np.arange(40_000), 40_000, **options | {"seed": 6})[:, :, 0]
     assert np.abs(np.corrcoef(sums[0], other[0])[0, 1]) < 0.03
+
+
+def test_bias_correction_counts_each_match_as_much_as_its_outcome_does():
+    """With variances of 1 the variance that matches add is Σ (∂ mean / ∂ y)² - Σ K' / N²."""
+    rng = np.random.default_rng(9)
+    x, focal = rng.normal(size=60), np.repeat(np.arange(20), 2)
+    match, group = rng.integers(20, 40, 40), np.arange(60) % 2
+    design = np.column_stack([np.ones(60), x, x**2])
+    weight = np.bincount(match, np.full(40, 0.5), minlength=60)
+    bread = np.linalg.inv(design.T @ (design * weight[:, None]))
+
+    def means(y, variance):
+        fitted = design @ (bread @ (design.T @ (weight * y)))
+        correction = BiasCorrection(fitted=fitted, design=design, bread=bread, weight=weight)
+        return pair_means(focal, match, y, group=group, n_group=2, sampling=np.ones(60),
+                          variance=variance, correction=correction)  # fmt: skip
+
+    y = rng.normal(size=60)
+    slope = np.zeros((60, 2))
+    for j in range(20, 40):
+        slope[j] = (means(y + (np.arange(60) == j), np.ones(60)).value - means(y, y).value)[1::2]
+    added = means(y, np.ones(60)).vcov[1::2, 1::2] - means(y, np.zeros(60)).vcov[1::2, 1::2]
+    once = 20 * 0.5**2 / 10**2  # K' of each group: twenty pairs that are half of ten people
+    np.testing.assert_allclose(added, slope.T @ slope - once * np.eye(2), atol=1e-12)

@@ -15,7 +15,7 @@ from toolkit.effects.contrast_means import (
     stratum_means,
     weighted_means,
 )
-from toolkit.effects.contrast_pairs import conditional_variance, pair_means
+from toolkit.effects.contrast_pairs import BiasCorrection, conditional_variance, pair_means
 from toolkit.effects.contrast_sample import pairing_of, require_both, target_of
 from toolkit.errors import CallError
 from toolkit.estimation.collinearity import check_collinearity
@@ -93,25 +93,27 @@ def fit_reused(plan: Plan) -> Found:
     kept = (plan.weight[pairs.focal] > 0) & (plan.weight[pairs.match] > 0)
     focal, match = pairs.focal[kept], pairs.match[kept]
     group = np.where(plan.weight > 0, plan.group, -1)
-    value = fitted = None
+    bias = None
     if plan.adjust is not None:
         if plan.link != "linear":
             raise CallError(
                 "The bias correction of matching with replacement is linear", fix="link='linear'"
             )
-        fitted = _fitted(plan, focal, match)
-        value = y - fitted
+        bias = _bias_correction(plan, focal, match)
     inside = np.unique(match)
     spread = np.zeros(len(y))
     arm = np.flatnonzero(sample.treated == sample.treated[inside[0]])
     arm = arm[plan.known[arm]]  # neighbours may be people who were not matched
     place = np.searchsorted(arm, inside)
     spread[inside] = conditional_variance(
-        (y if value is None else value)[arm], _space(plan)[arm], place, neighbours=plan.neighbours
+        (y if bias is None else y - bias.fitted)[arm],
+        _space(plan)[arm],
+        place,
+        neighbours=plan.neighbours,
     )
     made = pair_means(
         focal, match, y, group=group, n_group=plan.n_group, sampling=sample.sampling,
-        variance=spread, fitted=fitted,
+        variance=spread, correction=bias,
     )  # fmt: skip
     counts = made.n_focal, made.n_match
     means, vcov = made.value, made.vcov
@@ -212,8 +214,8 @@ def _space(plan: Plan) -> Floats:
     return np.asarray(middle @ vectors[:, keep] / np.sqrt(values[keep]))
 
 
-def _fitted(plan: Plan, focal: Ints, match: Ints) -> Floats:
-    """Return what a regression among matches, each as often as it is used, foretells, (N,)."""
+def _bias_correction(plan: Plan, focal: Ints, match: Ints) -> BiasCorrection:
+    """Return the regression among matches, each as often as it is used."""
     covariates, x = learn(str(plan.adjust), plan.sample.frame)
     rows, place = np.unique(focal, return_inverse=True)
     s = plan.sample.sampling
@@ -221,6 +223,8 @@ def _fitted(plan: Plan, focal: Ints, match: Ints) -> Floats:
     weight = np.bincount(match, share, minlength=len(x))
     inside = weight > 0
     check_collinearity(x[inside], covariates.terms, weight[inside])
-    design = np.hstack([np.ones((len(x), 1)), x])
-    gram = design.T @ (design * weight[:, None])
-    return np.asarray(design @ (inverse(gram) @ (design.T @ (weight * plan.y))))
+    # from the middle of the matches: powers of a covariate are then less alike
+    design = np.hstack([np.ones((len(x), 1)), x - (weight @ x) / weight.sum()])
+    bread = inverse(design.T @ (design * weight[:, None]))
+    fitted = design @ (bread @ (design.T @ (weight * plan.y)))
+    return BiasCorrection(fitted=fitted, design=design, bread=bread, weight=weight)

@@ -33,6 +33,27 @@ class PairMeans:
     n_match: Ints
 
 
+@dataclass(frozen=True, kw_only=True)
+class BiasCorrection:
+    """A regression among matches, each as often as it is used.
+
+    Attributes
+    ----------
+    fitted : (N,) array
+    design : (N, q) array
+        With an intercept.
+    bread : (q, q) array
+        (Σ K d d')⁻¹.
+    weight : (N,) array
+        K, how often each match is used; 0 = not.
+    """
+
+    fitted: Floats = field(repr=False)
+    design: Floats = field(repr=False)
+    bread: Floats = field(repr=False)
+    weight: Floats = field(repr=False)
+
+
 def pair_means(
     focal: Ints,
     match: Ints,
@@ -42,7 +63,7 @@ def pair_means(
     n_group: int,
     sampling: Floats,
     variance: Floats,
-    fitted: Floats | None = None,
+    correction: BiasCorrection | None = None,
 ) -> PairMeans:
     """Return means of focal rows and of their matches, with their variance.
 
@@ -55,9 +76,8 @@ def pair_means(
         Of the focal rows, 0 … G-1; -1 = left out.
     variance : (N,) array
         Conditional variance of the outcome of each match, given what was matched on.
-    fitted : (N,) array, optional
-        What a regression among matches foretells for each row: what a pair differs in is taken
-        off its match (Abadie and Imbens 2011).
+    correction : BiasCorrection, optional
+        What a pair differs in is taken off its match (Abadie and Imbens 2011).
 
     Notes
     -----
@@ -70,6 +90,11 @@ def pair_means(
     (Abadie and Imbens 2006, theorem 7, for the effect on the treated in the population): the
     second part is what matches used more than once add. Two groups share what they share of
     matches: K_jg K_jh σ²_j.
+
+    A bias correction moves weight between matches: with d the regression's terms, d̄ their mean
+    among focal rows less that among their matches, K_j + Σ s · d̄'(Σ K d d')⁻¹ K_j d_j takes the
+    place of K_j in K_j², as the outcome of match j counts as much as that. In large samples this
+    is nothing; where the regression reaches beyond the matches it is not.
     """
     from scipy.sparse import csr_array
 
@@ -77,6 +102,7 @@ def pair_means(
     focal, match = focal[kept], match[kept]
     rows, place = np.unique(focal, return_inverse=True)
     among = np.bincount(place, sampling[match])  # matches share by their own weights
+    fitted = None if correction is None else correction.fitted
     outcome = y[match] if fitted is None else y[match] - fitted[match]
     imputed = np.bincount(place, sampling[match] * outcome) / among
     if fitted is not None:
@@ -98,6 +124,14 @@ def pair_means(
     used = csr_array((share, (match, g[place])), shape=(len(y), n_group))
     once = csr_array((share**2, (match, g[place])), shape=(len(y), n_group))
     reused = np.asarray((used.T @ used.multiply(variance[:, None])).todense())
+    if correction is not None:
+        lift = correction.design @ correction.bread * correction.weight[:, None]
+        gap = (
+            np.stack([np.bincount(g, s * d, minlength=n_group) for d in correction.design[rows].T])
+            - (used.T @ correction.design).T
+        )
+        cross = np.asarray(used.T @ (lift * variance[:, None])) @ gap
+        reused += cross + cross.T + gap.T @ (lift.T @ (lift * variance[:, None])) @ gap
     reused -= np.diag(once.T @ variance)
     spread[1::2, 1::2] += reused / np.outer(total, total)
     used.eliminate_zeros()
