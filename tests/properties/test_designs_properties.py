@@ -153,7 +153,7 @@ def test_persons_are_clusters_of_one(seed):
 def test_sums_per_group_are_what_cells_give(seed):
     """Without covariates: the fast road against one covariate that is the same for all but one."""
     from toolkit.effects.designs.did.aggregate import plan_summaries
-    from toolkit.effects.designs.did.cells import estimate_cells, plan_cells
+    from toolkit.effects.designs.did.cells import Effects, estimate_cells, plan_cells
     from toolkit.effects.designs.did.grouped import run_grouped
     from toolkit.effects.designs.did.panel import read_panel
 
@@ -165,7 +165,7 @@ def test_sums_per_group_are_what_cells_give(seed):
     plan = plan_summaries(block, cells, None, None)
     estimate, error, added = run_grouped(block, cells, plan)
     slow = np.zeros_like(added)
-    for j, (_, effect, moves) in enumerate(estimate_cells(block, cells, estimator=None)):
+    for j, (_, effect, moves) in enumerate(estimate_cells(block, cells, Effects(), estimator=None)):
         assert estimate[j] == pytest.approx(effect, abs=1e-12)
         assert error[j] == pytest.approx(np.sqrt(sum(m @ m for _, m in moves)), abs=1e-12)
         for part, move in moves:

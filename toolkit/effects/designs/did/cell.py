@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Parts = tuple[float, Floats, Floats]
 
+#: Smallest eigenvalue, of a matrix with ones on its diagonal, below which columns are looked at.
+_NEAR_SINGULAR = 1e-7
+
 
 @dataclass(frozen=True)
 class Score:
@@ -36,12 +39,15 @@ class Score:
         By how much each treated and control moves the coefficients of the logit.
     top : float
         The largest p among the controls.
+    point : (p,) array
+        Coefficients of the logit.
     """
 
     odds: Floats
     first: Floats
     second: Floats
     top: float
+    point: Floats
 
 
 def plain(d1: Floats, d0: Floats, w1: Floats, w0: Floats) -> Parts:
@@ -57,10 +63,11 @@ def regression(
 
     d, w : (n,) changes and weights; x : (n, p) with intercept.
     """
-    miss1, miss0, move = _outcome(d1, d0, w0, x1, x0, names)
-    effect = float(w1 @ miss1 / w1.sum())
+    miss = _outcome(d1, d0, w0, x1, x0, names)
+    effect = float(w1 @ miss.treated / w1.sum())
     mean = w1 @ x1 / w1.sum()
-    return effect, w1 * (miss1 - effect) / w1.sum(), -(move @ mean) * miss0
+    lean = x0 @ (miss.inner @ mean)
+    return effect, w1 * (miss.treated - effect) / w1.sum(), -lean * w0 * miss.controls
 
 
 def weighting(d1: Floats, d0: Floats, w1: Floats, w0: Floats, x0: Floats, score: Score) -> Parts:
@@ -82,33 +89,65 @@ def doubly_robust(
     names: Sequence[str],
 ) -> Parts:  # fmt: skip
     """Compare what the regression misses, weighted by the odds (their eq. 2.6, normalised)."""
-    miss1, miss0, move = _outcome(d1, d0, w0, x1, x0, names)
-    one = float(w1 @ miss1 / w1.sum())
+    miss = _outcome(d1, d0, w0, x1, x0, names)
+    one = float(w1 @ miss.treated / w1.sum())
     w = w0 * score.odds
-    other = float(w @ miss0 / w.sum())
-    gap = w * (miss0 - other) / w.sum()
+    other = float(w @ miss.controls / w.sum())
+    gap = w * (miss.controls - other) / w.sum()
     slope = gap @ x0
     apart = w1 @ x1 / w1.sum() - w @ x0 / w.sum()
     return (
         one - other,
-        w1 * (miss1 - one) / w1.sum() - score.first @ slope,
-        -gap - score.second @ slope - (move @ apart) * miss0,
+        w1 * (miss.treated - one) / w1.sum() - score.first @ slope,
+        -gap - score.second @ slope - (x0 @ (miss.inner @ apart)) * w0 * miss.controls,
     )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the controls' regression misses.
+
+    Attributes
+    ----------
+    treated, controls : (n,), (C,) arrays
+        Changes less what is foretold.
+    inner : (p, p) array
+        (X'WX)⁻¹ of the controls.
+    """
+
+    treated: Floats
+    controls: Floats
+    inner: Floats
 
 
 def _outcome(
     d1: Floats, d0: Floats, w0: Floats, x1: Floats, x0: Floats, names: Sequence[str]
-) -> tuple[Floats, Floats, Floats]:
-    """Regress the controls' changes; return what it misses, and w x (X'WX)⁻¹ of the controls."""
-    check_collinearity(x0, names, w0, centred=False)
+) -> Outcome:
     wx = w0[:, None] * x0
-    inner = inverse(wx.T @ x0)
-    b = inner @ (wx.T @ d0)
-    return d1 - x1 @ b, d0 - x0 @ b, wx @ inner
+    gram = wx.T @ x0
+    _check(gram, x0, w0, names)
+    inner = inverse(gram)
+    b = inner @ (d0 @ wx)
+    return Outcome(d1 - x1 @ b, d0 - x0 @ b, inner)
 
 
-def fit_score(w1: Floats, w0: Floats, x1: Floats, x0: Floats, names: Sequence[str]) -> Score:
+def _check(gram: Floats, x: Floats, w: Floats, names: Sequence[str]) -> None:
+    """Look for columns made up of others where the matrix says that there may be some."""
+    size = np.sqrt(np.diag(gram))
+    singular = not size.all()
+    if singular or np.linalg.eigvalsh(gram / np.outer(size, size))[0] < _NEAR_SINGULAR:
+        check_collinearity(x, names, w, centred=False)
+
+
+def fit_score(
+    w1: Floats, w0: Floats, x1: Floats, x0: Floats, names: Sequence[str], near: Floats | None
+) -> Score:
     """Fit the logit of being in the group, by maximum likelihood; nothing is trimmed.
+
+    Parameters
+    ----------
+    near : (p,) array or None
+        Coefficients to begin with: those of nearly the same persons.
 
     Raises
     ------
@@ -118,19 +157,23 @@ def fit_score(w1: Floats, w0: Floats, x1: Floats, x0: Floats, names: Sequence[st
     x = np.vstack([x1, x0])
     w = np.concatenate([w1, w0])
     treated = np.arange(len(x)) < len(x1)
-    check_collinearity(x, names, w, centred=False)
+    gram = (x * w[:, None]).T @ x
+    _check(gram, x, w, names)
+    spread = np.sqrt(np.maximum(np.diag(gram) / w.sum() - (w @ x / w.sum()) ** 2, 1e-300))
 
     def objective(b: Floats) -> tuple[float, Floats, Floats]:
         line = x @ b
-        p = 1 / (1 + np.exp(-line))
-        value = float(w @ (treated * line - np.logaddexp(0, line)))
-        return value, x.T @ (w * (treated - p)), (x * (w * p * (1 - p))[:, None]).T @ x
+        tail = np.exp(-np.abs(line))
+        p = np.where(line > 0, 1.0, tail) / (1 + tail)
+        value = float(w @ (np.where(treated, line, 0) - np.maximum(line, 0) - np.log1p(tail)))
+        return value, (w * (treated - p)) @ x, (x * (w * p * (1 - p))[:, None]).T @ x
 
     share = w1.sum() / w.sum()
     start = np.zeros(x.shape[1])
     start[0] = np.log(share / (1 - share))
-    spread = np.ptp(x, axis=0)
-    top = maximise(objective, start, names=names, spread=np.where(spread > 0, spread, 1e-300))
+    if near is not None:
+        start = near
+    top = maximise(objective, start, names=names, spread=spread)
     p = 1 / (1 + np.exp(-(x @ top.point)))
     highest = float(p[~treated].max())
     if highest >= 1 - 1e-6:
@@ -138,5 +181,5 @@ def fit_score(w1: Floats, w0: Floats, x1: Floats, x0: Floats, names: Sequence[st
     move = (x * (w * (treated - p))[:, None]) @ top.inverse
     return Score(
         odds=p[~treated] / (1 - p[~treated]), first=move[treated], second=move[~treated],
-        top=highest,
+        top=highest, point=top.point,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -32,7 +32,7 @@ Estimator = Literal["doubly_robust", "ipw", "regression"]
 Base = Literal["universal", "varying"]
 Control = Literal["not_yet", "never"]
 #: From this chance on a control stands for hundreds: said, never trimmed.
-_HIGH = 0.99
+HIGH = 0.99
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class Effects:
     left_out : dict
         Reason → number of cells.
     top : float
-        The largest chance of a control to be treated.
+        The largest chance of a control to be treated, 0 where none is estimated.
     """
 
     cells: list[Cell] = field(default_factory=list)
@@ -135,12 +135,14 @@ def plan_cells(
 
 
 def estimate_cells(
-    panel: Panel, cells: list[Cell], *, estimator: Estimator | None
+    panel: Panel, cells: list[Cell], effects: Effects, *, estimator: Estimator | None
 ) -> Iterator[tuple[Cell, float, list[tuple[slice, Floats]]] | tuple[Cell, str, None]]:
     """Yield each cell's effect with what persons add to it, slice by slice; or why there is none.
 
     Parameters
     ----------
+    effects : Effects
+        Whose `top` is kept.
     estimator : {"doubly_robust", "ipw", "regression"} or None
         None: no covariates.
     """
@@ -172,12 +174,13 @@ def estimate_cells(
                 else:
                     key = (cell.group, cell.controls, cell.base)
                     if key not in scores:
-                        scores.clear()
-                        scores[key] = _score(w1, w0, x1, x0, panel)
+                        last = scores.popitem() if scores else None
+                        scores[key] = _score(w1, w0, x1, x0, panel, _near(last, key))
                     score = scores[key]
                     if isinstance(score, str):
                         yield cell, score, None
                         continue
+                    effects.top = max(effects.top, score.top)
                     if estimator == "ipw":
                         effect, one, other = weighting(d1, d0, w1, w0, x0, score)
                     else:
@@ -192,9 +195,18 @@ def estimate_cells(
         yield cell, effect, [(own, one), *zip(parts, moves, strict=True)]
 
 
-def _score(w1: Floats, w0: Floats, x1: Floats, x0: Floats, panel: Panel) -> Score | str:
+def _near(last: tuple[tuple[int, int, int], Score | str] | None, key: Any) -> Floats | None:
+    """Return the coefficients of the same group against other controls."""
+    if last is None or isinstance(last[1], str) or (last[0][0], last[0][2]) != (key[0], key[2]):
+        return None
+    return last[1].point
+
+
+def _score(
+    w1: Floats, w0: Floats, x1: Floats, x0: Floats, panel: Panel, near: Floats | None
+) -> Score | str:
     try:
-        return fit_score(w1, w0, x1, x0, panel.terms)
+        return fit_score(w1, w0, x1, x0, panel.terms, near)
     except EstimationError:
         return "group-months without overlap: covariates tell the group from its controls"
 

@@ -11,6 +11,7 @@ import polars as pl
 from toolkit.effects.designs.did.aggregate import Plan, plan_summaries, share_influence
 from toolkit.effects.designs.did.bands import largest_draws
 from toolkit.effects.designs.did.cells import (
+    HIGH,
     Base,
     Cell,
     Control,
@@ -191,7 +192,7 @@ def _run(
     kept = np.zeros(len(cells), dtype=bool)
     effects = Effects()
     # weights are relative to what could be estimated, which is only known at the end
-    for j, (cell, effect, moves) in enumerate(estimate_cells(panel, cells, estimator=how)):
+    for j, (cell, effect, moves) in enumerate(estimate_cells(panel, cells, effects, estimator=how)):
         if moves is None:
             effects.lose(str(effect))
             continue
@@ -276,6 +277,11 @@ def _notes(panel: Panel, effects: Effects, cluster: str | None) -> list[str]:
     )
     for why, count in effects.left_out.items():
         notes.append(f"{count:,} {why}: summaries are of the others")
+    if effects.top > HIGH:
+        notes.append(
+            f"some controls have a chance of {effects.top:.4f} to be treated, and stand for many; "
+            "none is trimmed"
+        )
     if cluster and panel.cluster is not None:
         notes += few_clusters(int(panel.cluster.max()) + 1, cluster)
     return notes
