@@ -7,7 +7,8 @@ from toolkit.effects.designs.discontinuity import regression_discontinuity
 from toolkit.effects.designs.discontinuity_result import RegressionDiscontinuity
 from toolkit.effects.designs.experiment import experiment
 from toolkit.effects.designs.experiment_result import Experiment
-from toolkit.effects.designs.instruments import InstrumentalVariables, instrumental_variables
+from toolkit.effects.designs.instruments import instrumental_variables
+from toolkit.effects.designs.instruments_result import InstrumentalVariables
 from toolkit.effects.designs.leniency import leave_one_out
 from toolkit.effects.designs.natural_experiment import NaturalExperiment, natural_experiment
 from toolkit.effects.designs.policy_calendar import find_cutoffs, policy_calendar

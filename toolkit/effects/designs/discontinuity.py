@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from toolkit.effects.designs.discontinuity_result import Border, RegressionDiscontinuity, load
+from toolkit.effects.designs.border import Border, load
+from toolkit.effects.designs.discontinuity_result import RegressionDiscontinuity
 from toolkit.effects.designs.door import read_numbers, read_rows, require_variation
 from toolkit.errors import CallError, EmptyCohortError, check_option
 from toolkit.estimation.clusters import few_clusters
