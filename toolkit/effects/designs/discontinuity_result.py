@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from toolkit.effects.designs._plot import axes_of
-from toolkit.effects.designs.border import Border, Jump
 from toolkit.effects.designs.density import DensityTest, density_test
 from toolkit.effects.designs.door import read_numbers
 from toolkit.effects.result import EffectResult
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
+
+    from toolkit.effects.designs.border import Border, Jump
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
