@@ -139,6 +139,9 @@ fuzz: $(VENV)/.ready ## any bytes at all into the readers, for some minutes
 
 bench: $(VENV)/.ready ## measure speed and memory beside peers and the plain count (many minutes)
 	$(BIN)/python benchmarks/survival.py
+	$(BIN)/python benchmarks/matching.py
+	$(BIN)/python benchmarks/risk_sets.py
+	$(BIN)/python benchmarks/propensity.py
 	$(BIN)/python benchmarks/trajectories.py
 	$(BIN)/python benchmarks/simulate.py
 	$(BIN)/python benchmarks/readers.py

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -132,7 +132,9 @@ def fit_bootstrap(plan: Plan) -> Found:
     columns = np.stack([arms[0] * plan.y, arms[0], arms[1] * plan.y, arms[1]], axis=1)
     unit = plan.clustering.codes[0] if plan.clustering else np.arange(len(weight))
     group = np.where(weight > 0, plan.group, -1)
-    options = {"unit": unit.astype(np.int64), "replicates": plan.replicates, "seed": plan.seed}
+    options: dict[str, Any] = {
+        "unit": unit.astype(np.int64), "replicates": plan.replicates, "seed": plan.seed,
+    }  # fmt: skip
     sums = poisson_sums(columns, group.astype(np.int64), plan.n_group, **options)
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = (sums[:, :, 0::2] / sums[:, :, 1::2]).reshape(plan.replicates, -1)
@@ -220,7 +222,7 @@ def _bias_correction(plan: Plan, focal: Ints, match: Ints) -> BiasCorrection:
     rows, place = np.unique(focal, return_inverse=True)
     s = plan.sample.sampling
     share = (s[rows] / np.bincount(place, s[match]))[place] * s[match]
-    weight = np.bincount(match, share, minlength=len(x))
+    weight = np.bincount(match, share, minlength=len(x)).astype(np.float64)
     inside = weight > 0
     check_collinearity(x[inside], covariates.terms, weight[inside])
     # from the middle of the matches: powers of a covariate are then less alike

@@ -49,7 +49,8 @@ def gather(
         if placebo_months is not None or (profile.tidy()["month"] < 0).any():
             placebos.append(profile.pre_period(placebo_months))
     if placebo is not None:
-        placebos.append(_frame(placebo))
+        # a placebo of many months is one test: the smallest of its p-values is none
+        placebos.append(_frame(placebo.joint() if hasattr(placebo, "joint") else placebo))
     for frame in placebos:
         for name, one in of_placebo(frame).items():
             found[name] = _worse(found.get(name), one, low=name == "placebo_p")

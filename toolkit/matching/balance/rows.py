@@ -20,7 +20,6 @@ from toolkit.matching.balance.columns import (
     read_quarters,
     square,
 )
-from toolkit.matching.balance.kernels import add_up
 from toolkit.matching.balance.statistics import (
     Numbers,
     denominator,
@@ -133,6 +132,8 @@ def _level_rows(column: Levels, groups: Groups) -> list[Row]:
     codes, some = column.codes, groups
     if not known.all():
         codes, some = codes[known], groups.only(known)
+    from toolkit.matching.balance.kernels import add_up
+
     at, _ = add_up(codes, some.shares, len(column.names))
     at = np.clip(at, 0.0, 1.0)  # sums of shares are 1 to a rounding
     return [

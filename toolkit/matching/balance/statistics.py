@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from toolkit.matching.balance.kernels import add_up, moments, put_on_grid, walk
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,6 +81,8 @@ def _counted(values: Floats, groups: Groups) -> tuple[Floats, Floats]:
     if whole is None:
         return values, groups.shares
     low, width = whole
+    from toolkit.matching.balance.kernels import add_up
+
     sums, rows = add_up((values - low).astype(np.int32), groups.shares, width)
     return low + np.flatnonzero(rows).astype(np.float64), sums[rows > 0]
 
@@ -98,6 +99,8 @@ def _whole_range(values: Floats) -> tuple[float, int] | None:
 
 
 def _numbers(values: Floats, shares: Floats, groups: Groups, *, binary: bool) -> list[Numbers]:
+    from toolkit.matching.balance.kernels import moments
+
     means, sums = moments(values, shares)
     spread, sizes = groups.spread, groups.sizes
     if binary:  # what nobody or everybody has is so to a rounding: then it has no spread
@@ -108,6 +111,8 @@ def _numbers(values: Floats, shares: Floats, groups: Groups, *, binary: bool) ->
         variances = np.divide(sums, spread, out=np.zeros_like(sums), where=some)
     smaller = int(np.argmin(sizes[:2]))
     order = np.argsort(values)
+    from toolkit.matching.balance.kernels import walk
+
     gaps, quarters, distinct = walk(values, order, shares, smaller)
     width = 0.0
     if distinct > FEW_VALUES and sizes[smaller]:
@@ -170,6 +175,8 @@ def _smooth_overlap(values: Floats, shares: Floats, width: float) -> Floats:
     """
     low, high = float(values.min()) - 3 * width, float(values.max()) + 3 * width
     step = (high - low) / (_GRID - 1)
+    from toolkit.matching.balance.kernels import put_on_grid
+
     mass = put_on_grid(values, shares, low, step, _GRID)
     frequency = np.fft.rfftfreq(2 * _GRID)[:, None]
     # the transform of the normal density, its standard deviation counted in steps of the grid
