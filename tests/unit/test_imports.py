@@ -91,7 +91,8 @@ def test_heavy_libraries_wait_until_they_are_used():
     code = (
         "import sys, toolkit.registers, toolkit.trajectories, toolkit.survival;"
         "import toolkit.matching, toolkit.effects;"
-        "heavy = {'matplotlib', 'scipy.stats', 'numba', 'great_tables', 'sklearn'} & set(sys.modules);"
+        "heavy = {'matplotlib', 'scipy.stats', 'numba', 'great_tables', 'sklearn'};"
+        "heavy &= set(sys.modules);"
         "sys.exit(', '.join(sorted(heavy)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
