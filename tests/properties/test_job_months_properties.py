@@ -16,7 +16,7 @@ from toolkit.registers.wages.jobs import wage_rows_to_jobs
 from toolkit.registers.wages.person_months import person_months
 from toolkit.registers.wages.stream import stream_job_months
 
-QUICK = settings(max_examples=60, deadline=None)
+QUICK = settings(max_examples=30, deadline=None)
 FIRST = date(2010, 1, 1)
 WAGES = st.integers(-40_000, 400_000)
 NAMES = (
@@ -133,7 +133,7 @@ def test_the_order_of_rows_does_not_matter(rows, random):
     assert one.equals(other)
 
 
-@settings(QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
 @given(ROWS, st.integers(1, 5), st.integers(1, 9), st.integers(1, 9))
 def test_streaming_in_batches_and_buckets_gives_the_same(
     tmp_path_factory, rows, buckets, size, held

@@ -110,7 +110,7 @@ def same(one, other):
         assert_frame_equal(rows, other.tables[table], check_row_order=False)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(deliveries)
 def test_persons_do_not_see_each_other(frame):
     whole = assemble(frame)
@@ -133,7 +133,7 @@ def test_persons_do_not_see_each_other(frame):
     assert_frame_equal(per_file(whole.measures), sums, check_row_order=False)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(deliveries, st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_files_does_not_matter(frame, random):
     # which of two records with one key comes first is a matter of order: no such records here
@@ -154,14 +154,14 @@ def test_the_order_of_rows_and_files_does_not_matter(frame, random):
     same(assemble(alone), assemble(mixed))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(deliveries, st.integers(0, 3))
 def test_a_half_year_delivered_twice_changes_nothing(frame, half):
     again = frame.filter(pl.col("_file") == half).with_columns(_file=pl.lit(9, pl.UInt32))
     same(assemble(frame), assemble(pl.concat([frame, again])))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(deliveries)
 def test_every_record_is_kept_or_broken(frame):
     found = relate(frame, SRG)
@@ -174,7 +174,7 @@ def test_every_record_is_kept_or_broken(frame):
     assert errors["n"].sum() == broken.height
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(deliveries)
 def test_one_row_a_key_and_every_programme_was_delivered(frame):
     found = assemble(frame, ("srg",)).tables
