@@ -57,7 +57,8 @@ def walk(
         i = order[place]
         for pair in range(pairs):
             gap[pair] += shares[i, 2 * pair] - shares[i, 2 * pair + 1]
-        for q, level in enumerate((0.25, 0.75)):
+        # a sum that reaches a quarter but for rounding has reached it, in whatever order it came
+        for q, level in enumerate((0.25 - 1e-12, 0.75 - 1e-12)):
             if passed < level <= passed + shares[i, group]:
                 quarters[q] = values[i]
         passed += shares[i, group]
