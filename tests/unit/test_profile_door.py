@@ -275,7 +275,7 @@ def test_risk_sets_bring_their_own_months_and_weights(control):
     panel = people.select("person").join(months, how="cross").with_columns(y=value * 1.0)
     found = effects.profile(sample, panel, outcome="y", month="time", months=range(25))
     assert found.design == "risk_sets"
-    assert found.meta["cluster"] == "person"
+    assert found.meta["cluster"] == "person and subclass"
     followed = sample.follow(panel, outcome="y", months=range(25)).with_columns(
         pl.col("treated").cast(pl.Boolean)
     )

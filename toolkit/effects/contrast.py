@@ -13,6 +13,7 @@ from toolkit.effects.contrast_fit import (
     fit_means,
     fit_reused,
 )
+from toolkit.effects.contrast_month import at_month
 from toolkit.effects.contrast_plan import VARIANCES, Correction, Variance, make_plan
 from toolkit.effects.contrast_result import Contrast
 from toolkit.effects.contrast_sample import (
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
 
 def contrast(
     x: Any,
+    panel: Any = None,
     *,
     outcome: str,
+    since: int | None = None,
+    month: str | None = None,
     treatment: str | None = None,
     by: str | Sequence[str] | None = None,
     weights: str | None = None,
@@ -65,8 +69,17 @@ def contrast(
     x : Sample or frame
         What `match`, `weigh`, `match_risk_sets`, … gave; or a plain frame, nothing done to make
         its groups comparable: the result is then gross.
+    panel : frame, optional
+        Of risk sets: a row a person and month with the outcome, of which that of `since` is taken.
+        Without it the outcome is a column of `x`.
     outcome : str
         Column of numbers or true/false.
+    since : int, optional
+        How many months after the start the outcome is. Needed where controls are censored at their
+        own start (``control="censor"``): who is left, and the weights that make up for the others,
+        are those of that month. `profile` does all months.
+    month : str, optional
+        Of `panel`: its column of months, as in `RiskSetMatched.follow`.
     treatment, weights, estimand
         Of a plain frame only: column of true/false or 1/0; column of weights; for whom the
         effect is (with `adjust` it matters over whom is averaged).
@@ -75,7 +88,7 @@ def contrast(
         matched to.
     cluster : str, sequence of str, or False, optional
         Columns whose rows belong together; two or more cross each other. By default the sample's
-        own (persons of risk sets), else the pairs, named ``"subclass"``; False = none.
+        own (persons of risk sets) and the pairs, named ``"subclass"``; False = none.
     measure : {"difference", "ratio", "relative"} or several
         Of means; of a yes/no outcome these are the risk difference and risk ratio. ``relative`` is
         the ratio less 1.
@@ -141,7 +154,8 @@ def contrast(
     check_option("link", link, ("linear", "logit"))
     if variance is not None:
         check_option("variance", variance, VARIANCES)
-    sample = read_sample(x, treatment=treatment, weights=weights, estimand=estimand)
+    whole = read_sample(x, treatment=treatment, weights=weights, estimand=estimand)
+    sample = at_month(whole, panel, outcome=outcome, since=since, month=month)
     kind = kind_of(sample)
     y, known = read_outcome(sample, outcome, missing)
     keep = observed(sample, kind, known)
@@ -157,6 +171,9 @@ def contrast(
     used = sample.weights.to_numpy() > 0
     gone = int((used & ~keep).sum())
     dropped = dict(sample.meta.get("dropped", {}))
+    censored = int((whole.weights.to_numpy() > 0).sum() - used.sum())
+    if censored:
+        dropped[f"controls who started themselves by month {since}"] = censored
     if gone:
         dropped[f"{outcome} not known, and those paired with them"] = gone
         said.append(f"rows whose {outcome} is not known are left out: as if missing at random")
@@ -169,7 +186,9 @@ def contrast(
         meta={
             "estimand": ESTIMANDS[sample.estimand],
             "method": _method(sample.meta, adjust, design),
-            "definition": f"{outcome} by {sample.treatment}",
+            "definition": f"{outcome} by {sample.treatment}"
+            + ("" if since is None else f", {since} months after the start"),
+            "since": since,
             "design": "regression" if design == "naive" and adjust else design,
             "n": int(found.n.sum()),
             "n_treated": int(found.counts[0].sum()),

@@ -112,9 +112,16 @@ def make_plan(
     clustering = clustering_of(sample, kind, cluster)
     weight = np.where(keep, sample.weights.to_numpy(), 0.0)
     singles = kind == "strata" and _lone(sample, weight, group)
+    unequal = kind == "reused" and _unequal(sample, weight)
     if variance is None:
-        variance = _default(kind, clustering, singles=singles, adjust=adjust)
+        variance = _default(kind, clustering, singles=singles or unequal, adjust=adjust)
     asked = Clustering() if cluster is None else clustering
+    if variance == "abadie_imbens" and unequal:
+        raise CallError(
+            "The variance of Abadie and Imbens does not know weights within risk sets, or of "
+            "controls who stand for the censored",
+            fix="leave variance= out: influence functions, clusters of persons",
+        )
     _check(kind, variance, clustering, adjust, asked=asked, singles=singles)
     if kind == "strata" and variance == "influence" and not clustering and cluster is None:
         if adjust is None and not singles:
@@ -152,7 +159,7 @@ def make_plan(
 
 
 def _default(kind: Kind, clustering: Clustering, *, singles: bool, adjust: str | None) -> Variance:
-    if kind == "reused" and not clustering:
+    if kind == "reused" and not clustering and not singles:
         return "abadie_imbens"
     if kind == "strata" and adjust is None and not singles:
         return "strata"
@@ -226,6 +233,13 @@ def _check_bootstrap(
         )
     if len(clustering.names) > 1:
         raise CallError("The bootstrap draws one kind of cluster", fix="name one in cluster=")
+
+
+def _unequal(sample: Sample, weight: Floats) -> bool:
+    """Tell whether matches in risk sets count for other than their share of a treated's weight."""
+    control = getattr(sample, "control", None)
+    given = sample.sampling[weight > 0]
+    return control == "censor" or (control is not None and bool((given != 1).any()))
 
 
 def _lone(sample: Sample, weight: Floats, group: Ints) -> bool:

@@ -169,16 +169,17 @@ def groups_of(
 def clustering_of(
     sample: Sample, kind: Kind, cluster: str | Sequence[str] | Literal[False] | None
 ) -> Clustering:
-    """Return what belongs together: what is asked, else persons, else pairs; False = nothing."""
+    """Return what belongs together: what is asked, else persons and pairs; False = nothing.
+
+    Persons alone would leave out what the two of a pair share: safe, but too wide.
+    """
     frame = sample.frame
     if cluster is False:
         return Clustering()
     if cluster is None:
-        if sample.cluster is not None:
-            names = [sample.cluster]
-        elif kind == "pairs":
-            names = ["subclass"]
-        else:
+        names = [] if sample.cluster is None else [sample.cluster]
+        names += ["subclass"] if kind == "pairs" else []
+        if not names:
             return Clustering()
     else:
         names = as_columns(cluster)

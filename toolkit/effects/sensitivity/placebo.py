@@ -118,7 +118,7 @@ def placebo(
     found = [
         contrast(
             sample, outcome=label, measure="difference", missing=missing, cluster=cluster,
-            conf_level=conf_level,
+            conf_level=conf_level, since=0,
         )
         for label in labels
     ]  # fmt: skip
@@ -188,7 +188,7 @@ def _correlation(
         if one.moved is not None
         else contrast(
             sample, outcome=label, measure="difference", missing=missing, cluster=cluster,
-            variance="influence",
+            variance="influence", since=0,
         )
         for label, one in zip(labels, found, strict=True)
     ]  # fmt: skip
