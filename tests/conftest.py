@@ -113,6 +113,72 @@ def covers(request):
     return check
 
 
+@pytest.fixture
+def calibrates(request):
+    """Assert that a method finds the truth where it should, and is flagged where it cannot.
+
+    calibrates("Effects in known worlds", "a. on observables", "doubly robust", 0.15, findings,
+               right=True)
+
+    `findings` are a replicate each: `estimate, low, high` and `flags`, the criteria of the gate
+    that were not met (none: supported). With `right` the mean estimate is the truth, intervals
+    cover it, and few are flagged; else most are, unless nothing can show it (`seen=False`): then
+    few are, and the page says so. `slack` is what the approximation may be off; the rest is noise.
+    """
+
+    def check(
+        section, world, method, truth, findings, *, right, seen=True, truth_error=0.0, slack=0.005,
+        unit="pp", robustness=None, takes=None,
+    ):  # fmt: skip
+        estimate, low, high = (
+            np.array([getattr(one, name) for one in findings])
+            for name in ("estimate", "low", "high")
+        )
+        n, truth = len(findings), float(truth)
+        flagged = float(np.mean([bool(one.flags) for one in findings]))
+        why = [flag for one in findings for flag in one.flags]
+        bias = float(estimate.mean() - truth)
+        inside = (low <= truth) & (truth <= high)
+        request.node.user_properties.append(
+            (
+                "calibration",
+                json.dumps(
+                    {
+                        "section": section,
+                        "quantity": f"{world}: {method}",
+                        "world": world,
+                        "method": method,
+                        "right": right,
+                        "seen": seen,
+                        "unit": unit,
+                        "truth": truth,
+                        "bias": bias,
+                        "rmse": float(np.sqrt(np.mean((estimate - truth) ** 2))),
+                        "covered": float(inside.mean()),
+                        "flagged": flagged,
+                        "why": sorted(set(why), key=lambda flag: (-why.count(flag), flag)),
+                        "robustness": None if robustness is None else float(robustness),
+                        "takes": None if takes is None else float(takes),
+                        "replicates": n,
+                    }
+                ),
+            )
+        )
+        label = f"{world}, {method}"
+        noise = 4 * math.hypot(float((high - low).mean()) / 3.92 / math.sqrt(n), truth_error)
+        binomial = 4 * math.sqrt(0.05 * 0.95 / n)
+        if right:
+            assert abs(bias) <= slack + noise, f"{label}: {bias:.3f} off, {noise:.3f} by chance"
+            assert abs(inside.mean() - 0.95) <= 0.02 + binomial, f"{label}: {inside.mean():.2f}"
+            assert flagged <= 0.05 + binomial, f"{label}: flagged {flagged:.2f}"
+        elif seen:
+            assert flagged >= 0.8 - 4 * math.sqrt(0.16 / n), f"{label}: flagged {flagged:.2f}"
+        else:
+            assert flagged <= 0.1 + 4 * math.sqrt(0.09 / n), f"{label}: flagged {flagged:.2f}"
+
+    return check
+
+
 def _flat(values):
     if hasattr(values, "to_list"):
         return values.to_list()
@@ -131,7 +197,7 @@ _RECORDED = []
 def pytest_runtest_logreport(report):
     if report.when == "call":
         _RECORDED.extend((key, json.loads(row)) for key, row in report.user_properties
-                         if key in {"validation", "coverage"})  # fmt: skip
+                         if key in {"validation", "coverage", "calibration"})  # fmt: skip
 
 
 def pytest_sessionfinish(session):
