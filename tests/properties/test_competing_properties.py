@@ -90,7 +90,7 @@ def test_order_of_rows_and_size_of_cells_change_nothing(fit, options, frame):
     numbers = fit(frame, options)
     same(fit(frame.sample(fraction=1, shuffle=True, seed=1), options), numbers)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "_repeats", lambda *_: False)
+        patch.setattr(cells, "repeats", lambda *_: False)
         same(fit(frame, options), numbers)
 
 

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import EstimationError
-from toolkit.survival.cox import cox, threads
+from toolkit.estimation import threads
+from toolkit.survival.cox import cox
 from toolkit.survival.design import cells
 
 OPTIONS = [
@@ -94,7 +95,7 @@ def test_the_order_of_the_rows_does_not_matter(options, frame, seed):
 def test_counted_cells_are_their_rows(options, frame):
     counted = fit(frame, *options)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cells, "_repeats", lambda *_: False)
+        patch.setattr(cells, "repeats", lambda *_: False)
         patch.setattr(threads, "_WORTH", 7)  # and several threads are one
         listed = fit(frame, *options)
     assert listed.meta["n_cell"] == frame.height

@@ -87,7 +87,7 @@ def test_cells_and_rows_are_one(monkeypatch, model, outcome):
     frame = spells()
     options = {"weights": "part", "cluster": "office"}
     cells = fit(frame, model, outcome, **options)
-    monkeypatch.setattr("toolkit.survival.design.cells._repeats", lambda *_: False)
+    monkeypatch.setattr("toolkit.survival.design.cells.repeats", lambda *_: False)
     rows = fit(frame, model, outcome, **options)
     assert rows.meta["n_cell"] == frame.height > cells.meta["n_cell"]
     same(cells, rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import CallError
+from toolkit.estimation.patterns import place_among
 from toolkit.survival.segments import Steps, add_up
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-
-#: A name no column of the user's has.
-_ROW = "\0row"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +86,10 @@ def line_up(table: RiskTable, by: list[str], strata: list[str]) -> Moments:
         raise CallError(
             f"by={by!r} holds a single group", fix="compare at least two groups, or give a curve"
         )
-    group_of = _numbers(table.groups, compared, by)
+    group_of = place_among(table.groups, compared, by)
     if strata:
         layers = table.groups.select(strata).unique().sort(strata)
-        stratum_of, n_stratum = _numbers(table.groups, layers, strata), layers.height
+        stratum_of, n_stratum = place_among(table.groups, layers, strata), layers.height
     else:
         stratum_of, n_stratum = np.zeros(table.n_groups, dtype=np.int64), 1
     lookup = np.full((n_stratum, compared.height), -1)
@@ -112,11 +110,3 @@ def line_up(table: RiskTable, by: list[str], strata: list[str]) -> Moments:
         time=time[new],
         n_stratum=n_stratum,
     )
-
-
-def _numbers(groups: pl.DataFrame, known: pl.DataFrame, names: list[str]) -> Ints:
-    """Return the row of `known` that each row of `groups` equals."""
-    numbered = groups.select(names).join(
-        known.with_row_index(_ROW), on=names, how="left", maintain_order="left"
-    )
-    return numbered[_ROW].to_numpy().astype(np.int64)

@@ -7,8 +7,6 @@ one cluster has in one cell.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.estimation.clusters import check_clusters, few_clusters
+from toolkit.estimation.threads import cores, side_by_side
 from toolkit.survival.influence import BLOCK
 from toolkit.survival.segments import add_up, running_sum
 
@@ -103,20 +102,19 @@ class Units:
         moved = self._once(width, moved)
         blocks = list(self.blocks(width))
 
-        def work(some: list[slice]) -> Floats:
+        def work(low: int, high: int) -> Floats:
             total = np.zeros(shape)
-            for block in some:
+            for block in blocks[low:high]:
                 add(self._sums_of(block, moved), total)
             return total
 
-        threads = min(os.cpu_count() or 1, len(blocks) // 4, 8)
+        threads = min(cores(), len(blocks) // 4, 8)
         if threads < 2:
-            return work(blocks)
-        total = work(blocks[:1])  # and what `moved` computes once
-        cuts = np.linspace(1, len(blocks), threads + 1).astype(int)
-        with ThreadPoolExecutor(threads) as pool:
-            for part in pool.map(work, [blocks[a:b] for a, b in pairwise(cuts)]):
-                total += part
+            return work(0, len(blocks))
+        total = work(0, 1)  # and what `moved` computes once
+        cuts = np.linspace(1, len(blocks), threads + 1).astype(int).tolist()
+        for part in side_by_side(work, list(pairwise(cuts))):
+            total += part
         return total
 
     def _once(self, width: int, moved: Callable[[Ints], Floats]) -> Callable[[Ints], Floats]:

@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import ConvergenceError, EstimationError, InputError
+from toolkit.estimation.blocks import BLOCK, add_product, blocks, by_block, put_rows
 from toolkit.estimation.newton import inverse, maximise
-from toolkit.matching.propensity.blocks import (
-    BLOCK,
-    add_product,
-    blocks,
-    by_block,
-    rows_of,
-    side_by_side,
-)
+from toolkit.estimation.threads import ranges, side_by_side
 from toolkit.matching.propensity.scale import Scale, measure
 
 if TYPE_CHECKING:
@@ -76,7 +70,7 @@ class Climbed:
                 self._scale.fill(self.design, slice(start, stop), some)
                 out[start:stop] = np.einsum("q,qn->n", shifted, some)
 
-        side_by_side(work, self.design.n_patterns)
+        side_by_side(work, ranges(self.design.n_patterns))
         return out
 
     def influence(self, first: Floats) -> Floats:
@@ -103,9 +97,9 @@ def rows_times(design: Design, factor: Floats, matrix: Floats | None = None) -> 
             if matrix is None:
                 out[start:stop] = some.T
             else:
-                rows_of(some, matrix, out[start:stop])
+                put_rows(some, matrix, out[start:stop])
 
-    side_by_side(work, design.n_rows)
+    side_by_side(work, ranges(design.n_rows))
     return out
 
 
@@ -199,7 +193,7 @@ class _Objective:
                     add_product(total, bent[:, :n], z[:, :n])
             return value, total
 
-        done = side_by_side(work, -(-self.design.n_patterns // self.stride))
+        done = side_by_side(work, ranges(-(-self.design.n_patterns // self.stride)))
         total = np.sum([part for _, part in done], axis=0)
         with np.errstate(over="ignore", invalid="ignore"):
             self.point, self.information = theta, matrix @ total[:q] @ matrix.T

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.estimation.formula import Covariates, learn, variables_of
+from toolkit.estimation.patterns import find_patterns, repeats
 from toolkit.frames import require_no_nulls
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Column = tuple[NDArray[Any], int | None]
 
-#: Rows looked at to see whether covariates repeat, and the share of new ones that says they do not.
-_SAMPLE, _NEW = 20_000, 0.5
 _PLAIN = re.compile(r"\s*(?:`([^`]+)`|([^\W\d]\w*))\s*")
 
 
@@ -112,8 +111,8 @@ def make_design(formula: str, frame: pl.DataFrame) -> Design:
         covariates, x = learn(formula, frame.head(1), known=frame.columns)
         nowhere = np.zeros(frame.height, dtype=np.int64)
         return _design(covariates, x, nowhere)
-    if _repeats(frame, variables):
-        patterns, pattern = _patterns(frame, variables)
+    if repeats(frame, variables):
+        patterns, pattern = find_patterns(frame, variables)
         counts = np.bincount(pattern, minlength=patterns.height)
         covariates, x = learn(formula, patterns, counts, known=frame.columns)
         return _design(covariates, x, pattern)
@@ -129,23 +128,6 @@ def _design(covariates: Covariates, x: Floats, pattern: Ints | None) -> Design:
         n_rows=len(x) if pattern is None else len(pattern), n_patterns=len(x),
         _columns=tuple((x[:, j], None) for j in range(x.shape[1])),
     )  # fmt: skip
-
-
-def _repeats(frame: pl.DataFrame, variables: Sequence[str]) -> bool:
-    """Tell from some rows whether the same covariates come back."""
-    step = max(1, frame.height // _SAMPLE)
-    some = frame.select(pl.col(variables).gather_every(step)).head(_SAMPLE)
-    return some.height < _SAMPLE // 4 or some.n_unique() < _NEW * some.height
-
-
-def _patterns(frame: pl.DataFrame, variables: Sequence[str]) -> tuple[pl.DataFrame, Ints]:
-    """Return the distinct values, sorted so that the order of rows is none of theirs."""
-    keys = frame.select(variables)
-    patterns = keys.unique().sort(variables)
-    numbered = keys.join(
-        patterns.with_row_index("\0pattern"), on=list(variables), how="left", maintain_order="left"
-    )
-    return patterns, numbered["\0pattern"].cast(pl.Int64).to_numpy()
 
 
 def _is_sum(formula: str, frame: pl.DataFrame, variables: Sequence[str]) -> bool:

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError
+from toolkit.estimation.blocks import by_block
 from toolkit.estimation.clusters import cluster_codes, influence_vcov
 from toolkit.estimation.coefficients import coefficient_table
-from toolkit.matching.propensity.blocks import by_block
 from toolkit.matching.propensity.climb import INTERCEPT, Climbed, rows_times
 from toolkit.matching.propensity.overlap import (
     Ladder,

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import CollinearityError, InputError
+from toolkit.estimation.blocks import BLOCK, add_product, blocks
 from toolkit.estimation.collinearity import check_collinearity
-from toolkit.matching.propensity.blocks import BLOCK, add_product, blocks, side_by_side
+from toolkit.estimation.threads import ranges, side_by_side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def measure(design: Design, mass: Floats, stride: int = 1) -> Scale:
                 add_product(total, part * mass[some], part)
         return total
 
-    total = np.sum(side_by_side(work, -(-design.n_patterns // stride)), axis=0)
+    total = np.sum(side_by_side(work, ranges(-(-design.n_patterns // stride))), axis=0)
     _check_finite(design, total.sum(axis=1)[1:])
     mean = total[0, 1:] / total[0, 0]
     cross = total[1:, 1:] / total[0, 0] - np.outer(mean, mean)

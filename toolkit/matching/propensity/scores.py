@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from toolkit.errors import EmptyCohortError, SeparationError
-from toolkit.matching.propensity.blocks import by_block
+from toolkit.estimation.blocks import by_block
 from toolkit.matching.propensity.climb import INTERCEPT, Climbed, climb
 from toolkit.matching.propensity.families import Logit, Probit
 from toolkit.matching.propensity.learner import learn_scores

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.estimation.blocks import rows_times
 from toolkit.survival.cox.score import score_of_cells
-from toolkit.survival.products import rows_times
 from toolkit.survival.segments import before
 from toolkit.survival.units import Units, make_units
 

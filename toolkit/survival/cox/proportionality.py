@@ -18,7 +18,7 @@ from toolkit.estimation.newton import inverse
 from toolkit.result import Result
 from toolkit.survival.cox.likelihood import exposure_of
 from toolkit.survival.cox.residuals import scaled_schoenfeld, schoenfeld
-from toolkit.survival.cox.threads import weighted_square
+from toolkit.survival.cox.square import weighted_square
 from toolkit.survival.segments import add_up
 
 if TYPE_CHECKING:

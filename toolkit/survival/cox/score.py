@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.cox.threads import added, ranges, side_by_side
+from toolkit.estimation.threads import added, ranges, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable

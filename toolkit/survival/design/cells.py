@@ -13,12 +13,13 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, InputError, WrongTypeError, check_option
+from toolkit.estimation.blocks import weighted_cross
 from toolkit.estimation.clusters import check_clusters
 from toolkit.estimation.formula import Covariates, learn, variables_of
+from toolkit.estimation.patterns import find_patterns, repeats
 from toolkit.frames import as_columns, require_columns, to_lazy
 from toolkit.survival.checks import check_time_type
 from toolkit.survival.counts import WEIGHTINGS, Weighting, check_by, count_cells, list_cells
-from toolkit.survival.products import weighted_cross
 from toolkit.survival.rows import Source
 from toolkit.survival.segments import add_up
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-
-#: Rows looked at to see whether covariates repeat, and the share of new ones that says they do not.
-_SAMPLE, _NEW = 20_000, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,8 +257,8 @@ def make_design(
                 f"Column {name!r} holds values of several kinds",
                 fix="make it all numbers, or all text",
             )
-    row_mode = not _repeats(lazy, keys)
     frame = data if isinstance(data, pl.DataFrame) else lazy
+    row_mode = not repeats(frame, keys)
     asked: dict[str, Any] = {
         "time": time, "event": event, "entry": entry, "by": keys, "weights": weights,
         "weighting": weighting or "frequency", "competing": competing,
@@ -274,12 +272,7 @@ def make_design(
         counts = add_up(cells.rows, cells.group, patterns.height)
     covariates, x = learn(formula, patterns, np.rint(counts).astype(np.int64), known=known)
     if layers:
-        labels = patterns.select(layers)
-        known_strata = labels.unique().sort(layers)
-        numbered = labels.join(
-            known_strata.with_row_index("\0row"), on=layers, how="left", maintain_order="left"
-        )
-        stratum = numbered["\0row"].to_numpy().astype(np.int64)
+        known_strata, stratum = find_patterns(patterns, layers)
     else:
         known_strata = pl.DataFrame({"": [0]})
         stratum = np.zeros(patterns.height, dtype=np.int64)
@@ -325,14 +318,6 @@ def _weighting(
             fix="weight_type='sampling' for weights that say how many units a row stands for",
         )
     return weight_type or ("frequency" if whole else "sampling")
-
-
-def _repeats(lazy: pl.LazyFrame, keys: list[str]) -> bool:
-    """Tell from some rows whether the same covariates come back."""
-    if not keys:
-        return True
-    some = lazy.select(keys).head(_SAMPLE).collect()
-    return some.height < _SAMPLE // 4 or some.n_unique() < _NEW * some.height
 
 
 def _offset(patterns: pl.DataFrame, name: str | None) -> Floats:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from toolkit.estimation.threads import side_by_side
 from toolkit.survival.discrete.arrow import Arrow
 
 if TYPE_CHECKING:
@@ -141,15 +141,7 @@ def share_out(run: Callable[[int, int], Any], cost: NDArray[np.int64]) -> list[A
         return [run(0, len(cost))]
     inner = np.searchsorted(np.cumsum(cost), np.linspace(0, total, _PIECES + 1)[1:-1])
     edges = np.unique(np.concatenate([[0], inner, [len(cost)]])).tolist()
-    with ThreadPoolExecutor(_cores()) as pool:
-        return list(pool.map(run, edges[:-1], edges[1:]))
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1
+    return side_by_side(run, list(pairwise(edges)))
 
 
 def _sweep(

@@ -14,6 +14,7 @@ from toolkit.estimation.clusters import few_clusters
 from toolkit.estimation.coefficients import narrow_errors
 from toolkit.estimation.intervals import check_interval
 from toolkit.estimation.newton import inverse, maximise
+from toolkit.estimation.patterns import find_patterns
 from toolkit.frames import as_columns
 from toolkit.provenance import versions
 from toolkit.survival.counts import check_by
@@ -256,11 +257,8 @@ def _number(patterns: pl.DataFrame, names: list[str]) -> tuple[Ints, pl.DataFram
     """Return the group of every pattern and the groups, sorted; one nameless without names."""
     if not names:
         return np.zeros(patterns.height, dtype=np.int64), pl.DataFrame({"": [0]})
-    known = patterns.select(names).unique().sort(names)
-    numbered = patterns.select(names).join(
-        known.with_row_index("\0row"), on=names, how="left", maintain_order="left", nulls_equal=True
-    )
-    return numbered["\0row"].to_numpy().astype(np.int64), known
+    known, number = find_patterns(patterns, names)
+    return number, known
 
 
 def _cause_number(design: Design, cause: Any, event: str) -> int:

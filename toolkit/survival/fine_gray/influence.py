@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.estimation.blocks import rows_times
 from toolkit.survival.fine_gray.censoring_part import CensoringPart
-from toolkit.survival.products import rows_times
 from toolkit.survival.segments import running_sum
 
 if TYPE_CHECKING:

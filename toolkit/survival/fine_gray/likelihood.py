@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from toolkit.estimation.threads import added, ranges, side_by_side
 from toolkit.survival.cox.likelihood import Means, means_of
-from toolkit.survival.cox.threads import added, ranges, side_by_side, weighted_square
+from toolkit.survival.cox.square import weighted_square
 from toolkit.survival.cox.ties import TieSums, breslow_sums, efron_sums
 from toolkit.survival.segments import add_up, running_sum
 

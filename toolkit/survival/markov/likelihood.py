@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.survival.cox.threads import ranges, side_by_side
+from toolkit.estimation.threads import ranges, side_by_side
 from toolkit.survival.markov.door import ARRIVAL, SNAPSHOT
 from toolkit.survival.markov.spectrum import Spectrum, decompose
 

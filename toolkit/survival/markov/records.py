@@ -15,6 +15,7 @@ from toolkit.errors import (
     MissingValueError,
 )
 from toolkit.estimation.formula import variables_of
+from toolkit.estimation.patterns import find_patterns
 from toolkit.frames import (
     require_columns,
     require_no_nulls,
@@ -195,13 +196,7 @@ def _patterns(
         return one, pl.DataFrame({"": [0]}), np.array([len(ends)]), np.array([weight.sum()])
     rows = frame.select(variables)[start]
     _require_covariates(rows, variables, start)
-    patterns = rows.unique(maintain_order=True).sort(variables)
-    pattern = (
-        rows.join(patterns.with_row_index("\0pattern"), on=list(variables), how="left",
-                  maintain_order="left", nulls_equal=True)["\0pattern"]
-        .cast(pl.Int64)
-        .to_numpy()
-    )  # fmt: skip
+    patterns, pattern = find_patterns(rows, variables)
     counts = np.bincount(pattern, minlength=patterns.height).astype(np.int64)
     total = np.asarray(np.bincount(pattern, weight, minlength=patterns.height), dtype=np.float64)
     return pattern, patterns, counts, total

@@ -1,0 +1,77 @@
+"""What estimators share: ranges for threads, products by block, patterns of rows."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import polars as pl
+import pytest
+
+from toolkit.estimation import blocks, threads
+from toolkit.estimation.patterns import find_patterns, place_among, repeats
+
+
+def test_ranges_cover_everything_once_and_split_no_group(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 3)
+    length = 200_000
+    parts = threads.ranges(length)
+    assert len(parts) == 3
+    assert np.concatenate([np.arange(*part) for part in parts]).tolist() == list(range(length))
+    group = np.arange(length) // 70_000
+    cuts = threads.ranges(length, group)
+    assert cuts == [(0, 70_000), (70_000, 200_000)] or len(cuts) == 3
+    assert all(low == 0 or group[low] != group[low - 1] for low, _ in cuts)
+    assert threads.ranges(length, group[::-1]) == [(0, length)]
+    assert threads.ranges(0) == [(0, 0)]
+
+
+def test_work_comes_back_in_its_order_and_in_threads(monkeypatch):
+    monkeypatch.setattr(threads, "cores", lambda: 2)
+    names = []
+
+    def work(low, high):
+        names.append(threading.current_thread().name)
+        return low, high
+
+    parts = [(0, 1), (1, 5), (5, 9)]
+    assert threads.side_by_side(work, parts) == parts
+    assert threading.current_thread().name not in names
+    assert threads.side_by_side(work, []) == []
+
+
+def test_products_by_block_are_products():
+    rng = np.random.default_rng(1)
+    a, b, w = rng.normal(size=(30_001, 3)), rng.normal(size=(30_001, 4)), rng.random(30_001)
+    assert blocks.weighted_cross(a, w, b) == pytest.approx((a * w[:, None]).T @ b, rel=1e-12)
+    assert blocks.weighted_cross(a, w) == pytest.approx((a * w[:, None]).T @ a, rel=1e-12)
+    small = rng.normal(size=(3, 5))
+    assert blocks.rows_times(a, small) == pytest.approx(a @ small, rel=1e-12)
+    out = np.empty((30_001, 5))
+    blocks.put_rows(np.ascontiguousarray(a.T), small, out)
+    assert out == pytest.approx(a @ small, rel=1e-12)
+    total = np.ones((3, 4))
+    blocks.add_product(total, a.T, b.T)
+    assert total == pytest.approx(1 + a.T @ b, rel=1e-12)
+    assert (blocks.by_block(np.add, a[:, 0], b[:, 0]) == a[:, 0] + b[:, 0]).all()
+
+
+def test_patterns_are_found_whatever_the_order_and_with_missing_values():
+    frame = pl.DataFrame({"a": ["y", None, "x", "y"], "b": [1, 2, 1, 1]})
+    patterns, code = find_patterns(frame, ["a", "b"])
+    assert patterns[code].equals(frame)
+    turned, back = find_patterns(frame[::-1], ["a", "b"])
+    assert turned.equals(patterns)
+    assert (back == code[::-1]).all()
+    assert (place_among(frame, patterns[::-1], ["a", "b"]) == patterns.height - 1 - code).all()
+
+
+def test_whether_values_repeat_is_seen_over_the_whole_frame():
+    n = 100_000
+    # the first rows are alike, the rest is not
+    frame = pl.DataFrame({"x": np.maximum(np.arange(n) - 25_000, 0), "y": np.arange(n) % 7})
+    assert not repeats(frame, ["x"])
+    assert repeats(frame.lazy(), ["x"])
+    assert repeats(frame, ["y"])
+    assert repeats(frame, [])
+    assert repeats(frame.head(100), ["x"])
