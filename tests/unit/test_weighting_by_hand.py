@@ -71,8 +71,12 @@ CASES = [
 
 
 @pytest.mark.parametrize(("method", "estimand"), CASES)
-def test_weighing_on_strata_is_direct_standardisation(method, estimand):
-    found = matching.weigh(people(), on="treated ~ stratum", method=method, estimand=estimand)
+@pytest.mark.parametrize("options", [{"on": "treated ~ stratum"},
+                                     {"on": "treated ~ 1", "by": "stratum"}])  # fmt: skip
+def test_weighing_on_strata_is_direct_standardisation(method, estimand, options):
+    # by stratum there is nothing to weigh inside: all is in how much each stratum counts
+    found = matching.weigh(people(), **options, method=method, estimand=estimand)
+    assert found.covariates == ("stratum",)
     effect, squares = standardised(estimand)
     row = contrast(found, outcome="y", correction="HC0", weight_type="sampling").tidy().row(
         2, named=True
@@ -198,8 +202,13 @@ def test_groups_are_weighed_by_themselves():
         found = matching.weigh(both, on="treated ~ x", method=method, by="g")
         for group in "uv":
             alone = matching.weigh(both.filter(g=group), on="treated ~ x", method=method)
-            mine = found.weights.filter(both["g"] == group)
-            assert mine.to_list() == pytest.approx(alone.weights.to_list(), abs=1e-10)
+            mine, own = found.weights.filter(both["g"] == group), alone.weights
+            if (
+                method == "entropy"
+            ):  # scaled over all groups of rows: in proportion
+                control = ~alone.treated
+                own = own.to_numpy() * np.where(control, mine.to_numpy()[control].mean(), 1)
+            assert mine.to_list() == pytest.approx(list(own), abs=1e-10)
             rows = (both["g"] == group).to_numpy()
             moved = found.nuisance.influence[rows]
             assert moved[:, (moved != 0).any(axis=0)] == pytest.approx(alone.nuisance.influence)

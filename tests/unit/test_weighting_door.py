@@ -82,8 +82,18 @@ def test_scores_of_other_rows_and_other_treatments():
         matching.weigh(PEOPLE, on=score, treatment="age")
     with pytest.raises(CallError, match="not made of a score"):
         matching.weigh(PEOPLE, on=score, method="entropy")
-    with pytest.raises(CallError, match="scores that are there already"):
-        matching.weigh(PEOPLE, on=score, model=LogisticRegression())
+    for option in ({"model": LogisticRegression()}, {"by": "region"}, {"missing": "indicator"},
+                   {"seed": 1}):  # fmt: skip
+        with pytest.raises(CallError, match="scores that are there already"):
+            matching.weigh(PEOPLE, on=score, **option)
+
+
+def test_weights_that_a_score_was_fitted_with_go_on_to_count():
+    frame = PEOPLE.with_columns(w=1 + pl.int_range(pl.len()) % 3)
+    score = matching.propensity(ON, frame, weights="w")
+    found = matching.weigh(frame, on=score)
+    assert found.weights.equals(matching.weigh(frame, on=ON, weights="w").weights)
+    assert found.sampling.tolist() == frame["w"].to_list()
 
 
 @pytest.mark.parametrize("method", ["entropy", "cbps", "ipt"])

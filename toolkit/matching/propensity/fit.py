@@ -167,7 +167,7 @@ def propensity(
         scores=pl.Series("score", score), treatment=treatment, treated=treated, weights=weight,
         formula=formula.strip(), model=name, cross_fit=cross_fit, fits=tuple(fits),
         covariates=tuple(one for one in variables if one in frame.columns),
-        _cluster=together, _weighted=weights is not None, _conf_level=conf_level,
+        _cluster=together, _weighted=weights is not None, _conf_level=conf_level, _groups=groups,
     )  # fmt: skip
 
 

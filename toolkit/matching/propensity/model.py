@@ -109,6 +109,12 @@ class Propensity(Result):
     _cluster: pl.Series | None = field(default=None, repr=False)
     _weighted: bool = field(default=False, repr=False)
     _conf_level: float = field(default=0.95, repr=False)
+    _groups: Sequence[str] = field(default=(), repr=False)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Columns of whose combinations each has a model of its own."""
+        return tuple(self._groups)
 
     @property
     def parametric(self) -> bool:

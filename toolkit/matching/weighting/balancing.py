@@ -68,17 +68,16 @@ def balance_moves(
     arms = {"treated": treated, "controls": ~treated}
     if estimand in {"ATT", "ATC"}:
         target, source = ("treated", "controls") if estimand == "ATT" else ("controls", "treated")
-        odds = method != "entropy"
         return [
             _tilted(
                 design, target, source, arms[target], arms[source], sampling, base,
-                scale=None if odds else "source", score_of=source if odds else None,
+                score_of=None if method == "entropy" else source,
             )
         ]  # fmt: skip
     everybody = np.ones(len(treated), dtype=bool)
     if method == "entropy":
         return [
-            _tilted(design, "all", name, everybody, who, sampling, base, scale="source")
+            _tilted(design, "all", name, everybody, who, sampling, base)
             for name, who in arms.items()
         ]
     if method == "ipt":
@@ -92,24 +91,20 @@ def balance_moves(
 
 def _tilted(
     design: Design, target: str, source: str, there: Bools, here: Bools,
-    sampling: Floats, base: Floats, *, scale: str | None = None, plus: float = 0.0,
-    score_of: str | None = None,
+    sampling: Floats, base: Floats, *, plus: float = 0.0, score_of: str | None = None,
 ) -> Move:  # fmt: skip
     u, v = sampling * there, sampling * base * here
     climbed = climb(design, Tilt(), design.by_pattern(u), design.by_pattern(v),
                     runaway=_cannot_reach(target, source))  # fmt: skip
     eta = design.to_rows(climbed.eta())
     moved = np.where(here, np.exp(eta) * base, 0.0)
-    factor = 1.0
-    if scale == "source":  # a mean weight of 1
-        factor = float(sampling[here].sum() / (sampling * moved)[here].sum())
     score = None
     if score_of == "controls":
         score = 1 / (1 + np.exp(-eta))
     elif score_of == "treated":
         score = 1 / (1 + np.exp(eta))
     return Move(
-        climbed=climbed, weight=factor * moved + plus * here, slope=factor * moved,
+        climbed=climbed, weight=moved + plus * here, slope=moved,
         first=u - sampling * moved, score=score,
     )  # fmt: skip
 

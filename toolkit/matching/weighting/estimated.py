@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class Estimated:
         Rows whose weight depends on parameters; the others keep 1.
     score : (N,) array or None
     variables : tuple of str
-        Columns in the formula.
+        Columns in the formula, and those that make groups.
     nuisance : callable
         From what each row's gradient is multiplied by (its sampling weight; 0 where the weight was
         cut or the row left out) to the parameters behind the weights; None where there are none
@@ -76,8 +76,8 @@ def from_scores(
         return Nuisance(influence=influence, gradient=gradient)
 
     return Estimated(
-        weight=weight, estimated=estimated, score=score, variables=found.covariates,
-        nuisance=nuisance,
+        weight=weight, estimated=estimated, score=score, nuisance=nuisance,
+        variables=tuple(dict.fromkeys([*found.covariates, *found.groups])),
     )  # fmt: skip
 
 
@@ -93,7 +93,12 @@ def from_balance(
     groups: Sequence[str],
     moments: int,
 ) -> Estimated:
-    """Return weights that make means equal, in each group of rows by itself."""
+    """Return weights that make means equal, in each group of rows by itself.
+
+    Within a group of rows each arm's weights sum to those of whom they stand for, so that the
+    groups count as they do among these. Those of entropy balancing are scaled to a mean of 1
+    afterwards, over all groups: group by group it would give every arm its own mix of groups.
+    """
     n = frame.height
     weight, score = np.zeros(n), np.full(n, np.nan)
     moves: list[tuple[Any, Move]] = []
@@ -113,6 +118,13 @@ def from_balance(
                 score[some] = move.score
     keeps = {"ATT": treated, "ATC": ~treated}.get(estimand, np.zeros(n, dtype=bool))
     weight[keeps] = 1.0
+    if method == "entropy":
+        scale = np.ones(n)
+        for arm in (treated & ~keeps, ~treated & ~keeps):
+            if arm.any():  # θ does not move it: the sums are those of the target
+                scale[arm] = sampling[arm].sum() / (sampling * weight)[arm].sum()
+        weight *= scale
+        moves = [(some, replace(move, slope=move.slope * scale[some])) for some, move in moves]
 
     def nuisance(factor: Floats) -> Nuisance:
         influence, gradient = _side_by_side(moves, factor)
@@ -120,7 +132,7 @@ def from_balance(
 
     return Estimated(
         weight=weight, estimated=~keeps, score=None if np.isnan(score).any() else score,
-        variables=variables, nuisance=nuisance,
+        variables=tuple(dict.fromkeys([*variables, *groups])), nuisance=nuisance,
     )  # fmt: skip
 
 

@@ -78,11 +78,13 @@ def weigh(
     estimand : {"ATT", "ATC", "ATE", "ATO"}, optional
         By default ATT; of ``overlap`` ATO, the only one it has.
     weights : str, optional
-        Column of sampling weights ≥ 0: they count in the fit, and multiply the result.
+        Column of sampling weights ≥ 0: they count in the fit, and multiply the result. Without it
+        those of a `Propensity`.
     cluster : str, optional
         Column whose rows belong together, for whoever computes standard errors.
     by : str or sequence of str, optional
-        Columns; each combination is weighed by itself.
+        Columns; each combination is weighed by itself, and counts in both groups as it does among
+        those the effect is for.
     model, cross_fit, seed
         Of the score, as in `propensity`.
     moments : {1, 2, 3}
@@ -140,12 +142,20 @@ def weigh(
     check_option("method", method, tuple(METHODS))
     chosen = _estimand(method, estimand)
     check_trim(trim, cap)
-    _check_combination(method, chosen, moments, base_weights, cross_fit, model, stabilise, on)
+    _check_combination(
+        method, chosen, on,
+        moments=moments != 1, base_weights=base_weights is not None,
+        cross_fit=cross_fit is not None, seed=seed is not None, stabilise=stabilise,
+        model=not (isinstance(model, str) and model == "logit"), by=bool(as_columns(by)),
+        missing=missing != "refuse",
+    )  # fmt: skip
     frame = to_frame(data)
     named, found = _read_on(on, treatment)
     treatment = found.treatment if found is not None else named[1]
     treated = read_treatment(frame, treatment)
     sampling = read_sampling(frame, weights)
+    if found is not None and weights is None and len(found.weights) == frame.height:
+        sampling = found.weights
     groups = as_columns(by)
     require_columns(frame, *groups, *([cluster] if cluster else []))
     require_no_nulls(frame, *groups, *([cluster] if cluster else []))
@@ -199,21 +209,22 @@ def _estimand(method: str, estimand: Estimand | None) -> Estimand:
 
 
 def _check_combination(
-    method: str, estimand: str, moments: int, base: str | None, cross_fit: int | None,
-    model: Any, stabilise: bool, on: Any,
+    method: str, estimand: str, on: Any, **given: bool
 ) -> None:  # fmt: skip
     """Raise for options that the method does not have; none is passed over in silence."""
-    scored = method in {"ipw", "overlap"}
+    scored, there = method in {"ipw", "overlap"}, isinstance(on, Propensity)
     wrong = {
-        "moments": scored and moments != 1,
-        "base_weights": method != "entropy" and base is not None,
-        "cross_fit": cross_fit is not None and (not scored or isinstance(on, Propensity)),
-        "model": not (isinstance(model, str) and model == "logit")
-        and (not scored or isinstance(on, Propensity)),
-        "stabilise": stabilise and (method != "ipw" or estimand != "ATE"),
-        "on": not scored and isinstance(on, Propensity),
+        "moments": scored,
+        "base_weights": method != "entropy",
+        "cross_fit": not scored or there,
+        "seed": not scored or there,
+        "model": not scored or there,
+        "stabilise": method != "ipw" or estimand != "ATE",
+        "by": there,
+        "missing": there,
     }
-    for name, is_wrong in wrong.items():
+    wrong = {name: is_wrong and given[name] for name, is_wrong in wrong.items()}
+    for name, is_wrong in (wrong | {"on": not scored and there}).items():
         if is_wrong:
             raise CallError(
                 f"{name}= says nothing to method={method!r} for the {estimand}"
