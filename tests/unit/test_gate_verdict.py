@@ -129,6 +129,49 @@ def test_what_is_asked_and_not_handed_in_is_not_met():
     assert "effective sample size was not handed in (at least 100 asked)" in verdict.sentence()
 
 
+def test_a_gate_without_thresholds_supports_nothing():
+    verdict = effects.gate(NOTHING, balance=BALANCE)
+    assert not verdict.supported
+    assert verdict.apply(result()).summary().startswith("NOT SUPPORTED: no threshold was written.")
+
+
+def test_a_number_takes_the_place_of_no_diagnostic():
+    with pytest.raises(CallError, match="'smd' is handed in as a number, and a diagnostic"):
+        effects.gate(NOTHING | {"max_smd": 0.1}, balance=BALANCE, values={"smd": 0.01})
+    # without a diagnostic it may: an estimate without a sample has an effective size too
+    assert effects.gate(NOTHING | {"min_ess": 100}, values={"ess": 250.0}).supported
+    with pytest.raises(InputError, match="should not name 'smd'"):
+        effects.gate(NOTHING | {"max_smd": 0.1, "more": {"smd": {"at_most": 10}}}, balance=BALANCE)
+    for odd, said in ((float("inf"), "no finite number"), (None, "no finite number")):
+        verdict = effects.gate(NOTHING | {"more": {"f": {"at_least": 1}}}, values={"f": odd})
+        assert said in verdict.sentence()
+        assert not verdict.supported
+
+
+@pytest.mark.parametrize("events", [(50, float("nan")), (float("nan"), 50)])
+def test_a_count_that_is_no_number_is_not_met(events):
+    assert not effects.gate(NOTHING | {"min_events": 10}, events=events).supported
+
+
+def test_a_placebo_without_a_p_value_is_not_met():
+    placebo = pl.DataFrame({"estimate": [0.5, 0.1], "p_value": [float("nan"), 0.5]})
+    assert not effects.gate(NOTHING | {"min_placebo_p": 0.05}, placebo=placebo).supported
+
+
+def test_an_unknown_effective_size_is_the_worst_whichever_group_has_it():
+    row = {"n_treated": 9, "n_control": 9, "used_treated": 9, "used_control": 9, "estimand": "ATT"}
+    for one, other in ((200.0, float("nan")), (float("nan"), 200.0)):
+
+        class Sample:
+            glance = staticmethod(
+                lambda one=one, other=other: pl.DataFrame(
+                    [row | {"ess_treated": one, "ess_control": other}]
+                )
+            )
+
+        assert not effects.gate(NOTHING | {"min_ess": 100}, sample=Sample()).supported
+
+
 def test_what_fails_is_said_first_and_stands_in_the_table():
     verdict = effects.gate(NOTHING | {"max_smd": 0.1}, balance=BALANCE)
     marked = verdict.apply(result())
@@ -148,9 +191,33 @@ def test_what_fails_is_said_first_and_stands_in_the_table():
     assert met.meta["supported"] is True
 
 
+def test_the_verdict_stands_before_a_results_own_words():
+    works = [1, 0, 1, 1, 0, 1] * 8
+    people = pl.DataFrame(
+        {"d": [1, 0] * 24, "work": works, "early": works[::-1], "x": list(range(48))}
+    )
+    verdict = effects.gate(NOTHING | {"max_smd": 0.1}, balance=BALANCE)
+    made = {
+        "specifications:": effects.specifications(
+            lambda k: verdict.apply(result()) if k else {"estimate": 0.1}, {"k": [0, 1]}
+        ),
+        "joint p =": effects.placebo(people, outcome_before=["early"], treatment="d"),
+        "could undo the effect": effects.sensitivity(
+            people, outcome="work", treatment="d", covariates=["x"]
+        ),
+    }
+    for words, one in made.items():
+        lines = verdict.apply(one).summary().splitlines()
+        assert lines[0].startswith("NOT SUPPORTED: ")
+        assert words in lines[1]
+        assert words in one.summary().splitlines()[0]
+    # and a curve of estimates says how many of them a gate refused
+    assert "1 NOT SUPPORTED by their gate" in made["specifications:"].summary()
+
+
 def test_an_override_needs_a_reason_and_prints_it():
     asked = NOTHING | {"max_smd": 0.1}
-    for empty in ("", "  "):
+    for empty in ("", "  ", True, 1):
         with pytest.raises(CallError, match="without a reason"):
             effects.gate(asked, balance=BALANCE, override=empty)
     verdict = effects.gate(asked, balance=BALANCE, override="sex is also adjusted for.")
@@ -188,6 +255,15 @@ def test_the_verdict_goes_through_json():
     with pytest.raises(InputError, match="no verdict"):
         Verdict.from_json("{}")
     assert "largest standardised" in verdict.summary().splitlines()[0]
+    for change in (
+        {"criteria": found["criteria"][1:]},
+        {"criteria": []},
+        {"criteria": [found["criteria"][0] | {"at_most": 10}, *found["criteria"][1:]]},
+        {"criteria": [found["criteria"][0] | {"value": "0.01"}, *found["criteria"][1:]]},
+        {"override": " "},
+    ):
+        with pytest.raises(InputError, match="verdict"):
+            Verdict.from_json(json.dumps(found | change))
 
 
 @pytest.mark.parametrize(
@@ -196,6 +272,9 @@ def test_the_verdict_goes_through_json():
         ({"max_smdd": 0.1}, "'max_smdd' is not a word.*did you mean 'max_smd'"),
         ({"max_smd": "small"}, "'max_smd' is a number"),
         ({"min_support": 2}, "'min_support' should be less than or equal to 1"),
+        ({"more": {"f": {}}}, "'f' should say at_least, at_most or both"),
+        ({"more": {"f": {"at_least": 2, "at_most": 1}}}, "'f' should have at_least below"),
+        ({"min_ess": float("nan")}, "'min_ess' should be"),
         ({"more": {"f": {"atleast": 10}}}, "'atleast' is not a word.*more.f.*'at_least'"),
     ],
 )
@@ -207,5 +286,10 @@ def test_a_typo_is_named_with_the_nearest_word(asked, said):
 def test_diagnostics_without_their_columns_are_refused():
     with pytest.raises(CallError, match="balance has no column 'smd'"):
         effects.gate(NOTHING, balance=BALANCE.drop("smd"))
+    empty = effects.gate(NOTHING | {"max_smd": 0.1}, balance=BALANCE.clear())
+    assert "no covariate was looked at" in empty.sentence()
+    for odd in ("fifty", ["fifty"], [50, None], []):
+        with pytest.raises(CallError, match="number of events"):
+            effects.gate(NOTHING | {"min_events": 1}, events=odd)
     with pytest.raises(CallError, match="placebo has no column 'p_value'"):
         effects.gate(NOTHING, placebo=pl.DataFrame({"estimate": [1]}))

@@ -97,8 +97,9 @@ def largest_smd(balance: Any) -> Evidence:
     _need(frame, "balance", "covariate", "sample", "smd")
     if "kind" in frame.columns:
         frame = frame.filter(pl.col("kind") != "score")
-    samples = frame["sample"].unique().to_list()
-    frame = frame.filter(pl.col("sample") == ("after" if "after" in samples else samples[0]))
+    if "after" in frame["sample"]:
+        frame = frame.filter(pl.col("sample") == "after")
+    frame = frame.with_columns(pl.col("smd").cast(pl.Float64, strict=False))
     if frame.height == 0:
         return Evidence(math.nan, "no covariate was looked at")
     unknown = frame.filter(pl.col("smd").is_null() | pl.col("smd").is_nan())
@@ -123,9 +124,10 @@ def of_sample(sample: Any) -> dict[str, Evidence]:
     whole = Evidence(1.0, "overlap")
     shares = {"ATT": treated, "ATC": control, "ATE": min(treated, control), "ATO": whole}
     support = shares[one["estimand"]]
-    ess = min(
+    ess = _worse(
         Evidence(float(one["ess_treated"]), "treated"),
         Evidence(float(one["ess_control"]), "controls"),
+        low=True,
     )
     return {"support": support, "ess": ess}
 
@@ -135,7 +137,7 @@ def least_observed(profile: Any) -> Evidence:
     frame = profile.observed()
     last = frame.filter(pl.col("month") == frame["month"].max())
     treated, control = (float(last[name].min()) for name in ("share_treated", "share_control"))
-    return min(Evidence(treated, "treated"), Evidence(control, "controls"))
+    return _worse(Evidence(treated, "treated"), Evidence(control, "controls"), low=True)
 
 
 def of_placebo(frame: pl.DataFrame) -> dict[str, Evidence]:
@@ -151,12 +153,12 @@ def of_placebo(frame: pl.DataFrame) -> dict[str, Evidence]:
     def about(row: int) -> str:
         return "" if label is None else str(frame[label][row])
 
-    effect = frame[size].cast(pl.Float64).abs()
+    effect = frame[size].cast(pl.Float64, strict=False).abs()
     if frame.height == 0 or effect.null_count() or effect.is_nan().any():
         unknown = Evidence(math.nan, "an effect of the placebo is missing")
         return {"placebo": unknown, "placebo_p": unknown}
     at = int(effect.arg_max() or 0)
-    p = frame["p_value"].cast(pl.Float64)
+    p = frame["p_value"].cast(pl.Float64, strict=False).fill_nan(None)
     p = pl.select(pl.when(p.is_null() & (effect == 0)).then(1.0).otherwise(p)).to_series()
     if p.null_count():
         lowest = Evidence(math.nan, "a p-value of the placebo is missing")
@@ -171,8 +173,13 @@ def fewest_events(events: Any) -> Evidence:
     if hasattr(events, "glance"):
         row = events.glance()
         _need(row, "result", "n_event")
-        return Evidence(float(row["n_event"].min()))
-    counts = [events] if isinstance(events, (int, float)) else list(events)
-    if not counts:
+        return fewest_events(row["n_event"].to_list())
+    try:
+        counts = [float(count) for count in (events if hasattr(events, "__iter__") else [events])]
+    except (TypeError, ValueError) as error:
+        raise CallError("A number of events is none", fix="hand in a count a group") from error
+    if not counts or isinstance(events, (str, bytes)):
         raise CallError("No number of events is given", fix="hand in one a group")
-    return Evidence(float(min(counts)))
+    if not all(map(math.isfinite, counts)):
+        return Evidence(math.nan, "a group's number is missing")
+    return Evidence(min(counts))

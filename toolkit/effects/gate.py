@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.effects.evidence import Evidence, gather
 from toolkit.effects.thresholds import Bound, Thresholds, read_thresholds
-from toolkit.effects.verdict import Judged, Verdict, make_verdict
+from toolkit.effects.verdict import Judged, Verdict, check_reason, make_verdict
 from toolkit.errors import CallError
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def gate(
     events : int, sequence of int, or a result whose `glance()` has `n_event`, optional
         Outcomes seen; of several groups the fewest count.
     values : mapping of str to float, optional
-        Numbers for thresholds of one's own.
+        Numbers for thresholds of one's own, and for criteria of which no diagnostic is handed in
+        (the `ess` of an estimate without a `Sample`).
     placebo_months : sequence of int, optional
         Months before the start that the placebo is about; leave out those matched on, and those
         between offer and start.
@@ -66,9 +67,9 @@ def gate(
     Notes
     -----
     A threshold that was written and is not evaluated counts as not met: leaving a diagnostic out
-    is no way through. Thresholds written after the effect was seen are worth nothing; the protocol
-    keeps the date. The idea is that of OHDSI's pre-specified diagnostics (Schuemie and others 2018,
-    PNAS 115(11)).
+    is no way through, nor is a number that is not finite, or a gate without thresholds. Thresholds
+    written after the effect was seen are worth nothing; the protocol keeps the date. The idea is
+    that of OHDSI's pre-specified diagnostics (Schuemie and others 2018, PNAS 115(11)).
 
     Examples
     --------
@@ -81,24 +82,41 @@ def gate(
     """
     begin = clock.perf_counter()
     written = read_thresholds(thresholds)
-    if override is not None and not override.strip():
-        raise CallError(
-            "An override without a reason", fix="say why the effect may be shown all the same"
-        )
+    if override is not None:
+        check_reason(override)
     asked = written.asked()
-    own = dict(values or {})
-    for name in own:
+    found = gather(
+        balance=balance, sample=sample, profile=profile, placebo=placebo, events=events,
+        placebo_months=placebo_months,
+    )  # fmt: skip
+    found |= _own_numbers(dict(values or {}), asked, found)
+    judged = tuple(_judge(name, bound, found.get(name)) for name, bound in asked.items())
+    return make_verdict(judged, written, override, clock.perf_counter() - begin)
+
+
+def _own_numbers(
+    values: Mapping[str, float], asked: Mapping[str, Bound], found: Mapping[str, Evidence]
+) -> dict[str, Evidence]:
+    """Return numbers handed in by name; none takes the place of what a diagnostic says."""
+    own: dict[str, Evidence] = {}
+    for name, value in values.items():
         if name not in asked:
             raise CallError(
                 f"No threshold asks for {name!r}",
                 fix="write one under thresholds.more, or leave it",
             )
-    found = gather(
-        balance=balance, sample=sample, profile=profile, placebo=placebo, events=events,
-        placebo_months=placebo_months,
-    ) | {name: Evidence(float(value)) for name, value in own.items()}  # fmt: skip
-    judged = tuple(_judge(name, bound, found.get(name)) for name, bound in asked.items())
-    return make_verdict(judged, written, override, clock.perf_counter() - begin)
+        if name in found:
+            raise CallError(
+                f"{name!r} is handed in as a number, and a diagnostic says it already",
+                fix="leave the number out: the diagnostic counts",
+            )
+        try:
+            number = math.nan if value is None else float(value)
+        except (TypeError, ValueError) as error:
+            raise CallError(f"The value of {name!r} is no number", fix="hand in one") from error
+        known = math.isfinite(number)
+        own[name] = Evidence(number, "" if known else "no finite number was handed in")
+    return own
 
 
 def _judge(name: str, bound: Bound, evidence: Evidence | None) -> Judged:
@@ -106,6 +124,6 @@ def _judge(name: str, bound: Bound, evidence: Evidence | None) -> Judged:
         criterion=name,
         at_least=bound.at_least,
         at_most=bound.at_most,
-        value=None if evidence is None or math.isnan(evidence.value) else evidence.value,
+        value=None if evidence is None or not math.isfinite(evidence.value) else evidence.value,
         about="" if evidence is None else evidence.about,
     )

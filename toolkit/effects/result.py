@@ -41,8 +41,13 @@ class EffectResult(Result):
         from toolkit.effects.registry import claim
 
         verdict: Mapping[str, object] | None = self.meta.get("gate")
-        first = f"{verdict['sentence']}\n" if verdict else ""
-        return f"{first}{super().summary()}\n{claim(self.design)}"
+        parts = [str(verdict["sentence"])] if verdict else []
+        parts += [part for part in (self.headline(),) if part]
+        return "\n".join([*parts, super().summary(), claim(self.design)])
+
+    def headline(self) -> str:
+        """Return what this kind of result says in words before its numbers; after the verdict."""
+        return ""
 
     def _repr_html_(self) -> str:
         shown = super()._repr_html_()

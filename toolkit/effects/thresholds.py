@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from toolkit.effects.typos import checked
+
+#: Criteria that diagnostics of the toolkit have, and the word of their threshold.
+CRITERIA = {
+    "smd": "max_smd",
+    "support": "min_support",
+    "ess": "min_ess",
+    "events": "min_events",
+    "observed": "min_observed",
+    "placebo_p": "min_placebo_p",
+    "placebo": "max_placebo",
+}
 
 
 class Bound(BaseModel):
@@ -14,8 +25,16 @@ class Bound(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: float | None = Field(default=None, allow_inf_nan=False)
+    at_most: float | None = Field(default=None, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _asks(self) -> Bound:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("should say at_least, at_most or both")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError("should have at_least below at_most: nothing lies between them")
+        return self
 
 
 class Thresholds(BaseModel):
@@ -51,32 +70,32 @@ class Thresholds(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_smd: float | None = Field(default=0.1, ge=0)
+    max_smd: float | None = Field(default=0.1, ge=0, allow_inf_nan=False)
     min_support: float | None = Field(default=0.8, ge=0, le=1)
-    min_ess: float | None = Field(default=100, ge=0)
-    min_events: float | None = Field(default=None, ge=0)
+    min_ess: float | None = Field(default=100, ge=0, allow_inf_nan=False)
+    min_events: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     min_observed: float | None = Field(default=None, ge=0, le=1)
     min_placebo_p: float | None = Field(default=0.05, ge=0, le=1)
-    max_placebo: float | None = Field(default=None, ge=0)
+    max_placebo: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     more: dict[str, Bound] = Field(default_factory=dict)
+
+    @field_validator("more")
+    @classmethod
+    def _own(cls, value: dict[str, Bound]) -> dict[str, Bound]:
+        for name in value:
+            if name in CRITERIA:
+                raise ValueError(f"should not name {name!r}: that has a threshold already")
+        return value
 
     def asked(self) -> dict[str, Bound]:
         """Return the thresholds that were written, by criterion."""
-        found = {
-            "smd": Bound(at_most=self.max_smd),
-            "support": Bound(at_least=self.min_support),
-            "ess": Bound(at_least=self.min_ess),
-            "events": Bound(at_least=self.min_events),
-            "observed": Bound(at_least=self.min_observed),
-            "placebo_p": Bound(at_least=self.min_placebo_p),
-            "placebo": Bound(at_most=self.max_placebo),
-            **self.more,
-        }
-        return {
-            name: bound
-            for name, bound in found.items()
-            if bound.at_least is not None or bound.at_most is not None
-        }
+        found: dict[str, Bound] = {}
+        for name, word in CRITERIA.items():
+            limit = getattr(self, word)
+            if limit is not None:
+                side = {"at_most": limit} if word.startswith("max") else {"at_least": limit}
+                found[name] = Bound(**side)
+        return found | self.more
 
 
 def read_thresholds(value: Any) -> Thresholds:

@@ -94,8 +94,8 @@ class Verdict(Result):
 
     @property
     def supported(self) -> bool:
-        """Whether every threshold that was written is met; one not evaluated is not met."""
-        return all(one.verdict == "met" for one in self.judged)
+        """Whether every threshold is met; one not evaluated is not, and there must be one."""
+        return bool(self.judged) and all(one.verdict == "met" for one in self.judged)
 
     def tidy(self) -> pl.DataFrame:
         """Return a row a criterion: `criterion, at_least, at_most, value, about, verdict`."""
@@ -129,6 +129,8 @@ class Verdict(Result):
         return _sentence(self.supported, self._failures(), self.override)
 
     def _failures(self) -> list[str]:
+        if not self.judged:
+            return ["no threshold was written"]
         return [one.sentence() for one in self.judged if one.verdict != "met"]
 
     def summary(self) -> str:
@@ -170,7 +172,7 @@ class Verdict(Result):
             "supported": self.supported,
             "override": self.override,
             "thresholds": self.thresholds.model_dump(mode="json"),
-            "criteria": [to_json(one) | {"verdict": one.verdict} for one in self.judged],
+            "criteria": _criteria(self.judged),
         }
 
     def to_json(self) -> str:
@@ -184,20 +186,53 @@ class Verdict(Result):
         Raises
         ------
         toolkit.errors.InputError
-            When the text is none.
+            When the text is none, or its criteria are not those of its thresholds.
         """
         try:
             found = json.loads(text)
-            names = ("criterion", "at_least", "at_most", "value", "about")
+            values = {row["criterion"]: (row["value"], row["about"]) for row in found["criteria"]}
+            written, override = read_thresholds(found["thresholds"]), found["override"]
             judged = tuple(
-                Judged(**{name: row[name] for name in names}) for row in found["criteria"]
-            )
-            thresholds, override = found["thresholds"], found["override"]
-        except (ValueError, KeyError, TypeError) as error:
+                Judged(
+                    criterion=name, at_least=bound.at_least, at_most=bound.at_most,
+                    value=_number(values[name][0]), about=str(values[name][1]),
+                )
+                for name, bound in written.asked().items()
+            )  # fmt: skip
+            if override is not None:
+                check_reason(override)
+            same = len(values) == len(judged) and found["criteria"] == _criteria(judged)
+        except (ValueError, KeyError, TypeError, CallError) as error:
             raise InputError(
                 "This is no verdict of the gate", fix="read what Verdict.to_json wrote"
             ) from error
-        return make_verdict(judged, read_thresholds(thresholds), override, 0.0)
+        if not same:
+            raise InputError(
+                "The criteria of this verdict are not those of its thresholds",
+                fix="judge again: somebody changed what was written",
+            )
+        return make_verdict(judged, written, override, 0.0)
+
+
+def check_reason(override: Any) -> None:
+    """Raise unless an override is a reason in words."""
+    if not isinstance(override, str) or not override.strip():
+        raise CallError(
+            "An override without a reason", fix="say why the effect may be shown all the same"
+        )
+
+
+def _criteria(judged: Sequence[Judged]) -> list[dict[str, Any]]:
+    return [to_json(one) | {"verdict": one.verdict} for one in judged]
+
+
+def _number(value: Any) -> float | None:
+    """Return a value as it was written: a number, or null."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError("no number")
+    return float(value)
 
 
 def make_verdict(

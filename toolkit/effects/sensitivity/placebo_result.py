@@ -108,8 +108,8 @@ class PlaceboTest(EffectResult):
             }
         )
 
-    def summary(self) -> str:
-        """Return the verdict, and the differences."""
+    def headline(self) -> str:
+        """Return whether the placebo passed."""
         words = {
             "passed": "The placebo passes",
             "failed": "THE PLACEBO FAILS: the groups differed before the programme",
@@ -117,7 +117,7 @@ class PlaceboTest(EffectResult):
         }
         return (
             f"{words[self.verdict]} (largest difference {self.largest:.4g}, mean "
-            f"{self.estimate:.4g}; joint p = {self.p_value:.3g}).\n{super().summary()}"
+            f"{self.estimate:.4g}; joint p = {self.p_value:.3g})."
         )
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:

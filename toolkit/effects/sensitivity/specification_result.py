@@ -134,8 +134,8 @@ class Specifications(EffectResult):
             )  # fmt: skip
         return pl.concat(parts)
 
-    def summary(self) -> str:
-        """Return in words what the choices do, and every estimate."""
+    def headline(self) -> str:
+        """Return in words what the choices do to the estimate."""
         row = self.glance().row(0, named=True)
         said = (
             f"{row['n_estimated']:,} of {row['n_specification']:,} specifications: median "
@@ -144,7 +144,10 @@ class Specifications(EffectResult):
         )
         if row["share_significant"] is not None:
             said += f", {row['share_significant']:.0%} differ from 0 at the {self.alpha:g} level"
-        return f"{said}.\n{super().summary()}"
+        failed = int((self._some()["supported"] == False).sum())  # noqa: E712 - null is not judged
+        if failed:
+            said += f"; {failed:,} NOT SUPPORTED by their gate"
+        return f"{said}."
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the estimates from low to high with their intervals; the planned one apart."""

@@ -97,9 +97,9 @@ class Sensitivity(EffectResult):
         said.append("Whether such a confounder exists is not in the data.")
         return " ".join(said)
 
-    def summary(self) -> str:
-        """Return the paragraph, and the numbers."""
-        return f"{self.paragraph()}\n{super().summary()}"
+    def headline(self) -> str:
+        """Return the paragraph."""
+        return self.paragraph()
 
     def plot(self, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw the contours of the omitted variable, else the curve of the E-value, else bounds."""
