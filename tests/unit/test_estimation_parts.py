@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from toolkit.estimation import blocks, threads
+from toolkit.errors import CollinearityError
+from toolkit.estimation import blocks, collinearity, threads
 from toolkit.estimation.patterns import find_patterns, place_among, repeats
 
 
@@ -75,3 +76,32 @@ def test_whether_values_repeat_is_seen_over_the_whole_frame():
     assert repeats(frame, ["y"])
     assert repeats(frame, [])
     assert repeats(frame.head(100), ["x"])
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_collinearity_is_found_over_blocks_and_threads(monkeypatch, centred, weighted):
+    monkeypatch.setattr(threads, "_WORTH", 5_000)
+    rng = np.random.default_rng(2)
+    n, names = 20_000, ["a", "b", "c", "d"]
+    x = rng.normal(size=(n, 4)) * [1, 1e-4, 1e3, 1] + [0, 5e-4, 1e4, 1e6]
+    weight = rng.random(n) if weighted else None
+    w = np.ones(n) if weight is None else weight
+    gram, size = collinearity._moments(x, weight, centred=centred)
+    middle = x - (w @ x / w.sum() if centred else 0)
+    sizes = np.sqrt(w @ middle**2 / w.sum())
+    plain = (middle * w[:, None]).T @ middle / w.sum()
+    assert gram / np.outer(sizes, sizes) == pytest.approx(plain / np.outer(sizes, sizes), abs=1e-12)
+    assert size == pytest.approx(np.sqrt(w @ x**2 / w.sum()), rel=1e-12)
+    collinearity.check_collinearity(x, names, weight, centred=centred)
+    made_up = x.copy()
+    made_up[:, 3] = 2 * x[:, 0] - x[:, 2] / 1e3
+    made_up[-1, 3] += 1e-7  # less than what counts
+    with pytest.raises(CollinearityError, match="Column 'd' is made up of 'a', 'c'"):
+        collinearity.check_collinearity(made_up, names, weight, centred=centred)
+    made_up[:, 3] = 1e6 + 1 / 3
+    if centred:
+        with pytest.raises(CollinearityError, match="Column 'd' has the same value"):
+            collinearity.check_collinearity(made_up, names, weight)
+    else:
+        collinearity.check_collinearity(made_up, names, weight, centred=False)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import CollinearityError
+from toolkit.estimation.blocks import blocks, weighted_cross
+from toolkit.estimation.threads import ranges, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +36,7 @@ def check_collinearity(
     p = x.shape[1]
     if p == 0:
         return
-    w = np.ones(len(x)) if weight is None else weight
-    mean = (w @ x) / w.sum() if centred else np.zeros(p)
-    middle = x - mean
-    gram = (middle * w[:, None]).T @ middle / w.sum()
-    size = np.sqrt((w @ (x * x)) / w.sum())
+    gram, size = _moments(x, weight, centred=centred)
     done: list[int] = []
     for j in range(p):
         spread = gram[j, j]
@@ -59,3 +57,34 @@ def check_collinearity(
                     fix="leave one of them out of the formula",
                 )
         done.append(j)
+
+
+def _moments(x: Floats, weight: Floats | None, *, centred: bool) -> tuple[Floats, Floats]:
+    """Return the mean products of columns about their means (or 0), (p, p), and mean sizes, (p,).
+
+    In two passes over blocks of rows: in one, differences of large numbers would drown.
+    """
+
+    def some_rows(low: int, high: int) -> tuple[Floats, Floats]:
+        return x[low:high], np.ones(high - low) if weight is None else weight[low:high]
+
+    def sums(low: int, high: int) -> Floats:
+        total = np.zeros((2, x.shape[1]))
+        for start, stop in blocks(low, high):
+            rows, w = some_rows(start, stop)
+            total[0] += np.einsum("n,np->p", w, rows)
+            total[1] += np.einsum("n,np,np->p", w, rows, rows)
+        return total
+
+    parts, everyone = ranges(len(x)), float(len(x) if weight is None else weight.sum())
+    first, second = np.sum(side_by_side(sums, parts), axis=0) / everyone
+    mean = first if centred else np.zeros_like(first)
+
+    def products(low: int, high: int) -> Floats:
+        total = np.zeros((x.shape[1], x.shape[1]))
+        for start, stop in blocks(low, high):
+            rows, w = some_rows(start, stop)
+            total += weighted_cross(rows - mean, w)
+        return total
+
+    return np.sum(side_by_side(products, parts), axis=0) / everyone, np.sqrt(second)
