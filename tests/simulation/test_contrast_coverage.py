@@ -46,6 +46,42 @@ def test_matched_contrasts(covers, way):
     covers("Effects", f"contrast: {way}", low, high, 1.0, slack=0.02, note=note)
 
 
+#: By how much the outcome without the programme, and the effect, go with a and with b.
+ESTIMATED = {
+    "the score's part narrows": ((4, -4), (0, 0)),
+    "the score's part widens": ((2, -2), (-6, 6)),
+}
+
+
+@pytest.mark.parametrize("world", ESTIMATED)
+def test_an_estimated_score(covers, world):
+    """Where the outcome goes with what the score does not tell, that θ was estimated matters."""
+    rng = np.random.default_rng(20160304)
+    level, effect = (np.array(slopes) for slopes in ESTIMATED[world])
+    # E[e x] / E[e], with e = 1 / (1 + exp(0.4 - 0.7 (a + b))) and a, b uniform on (-1, 1)
+    x = np.stack(np.meshgrid(*[(np.arange(400) + 0.5) / 200 - 1] * 2), axis=-1).reshape(-1, 2)
+    chance = 1 / (1 + np.exp(0.4 - 0.7 * x.sum(axis=1)))
+    truth = float(chance @ x @ effect / chance.sum())
+    rows, known = [], []
+    for k in range(REPLICATES):
+        x = rng.uniform(-1, 1, (1000, 2))
+        t = rng.random(1000) < 1 / (1 + np.exp(0.4 - 0.7 * x.sum(axis=1)))
+        y = x @ level + t * (x @ effect) + 0.7 * rng.normal(size=1000)
+        frame = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "t": t, "y": y})
+        fit = matching.propensity("t ~ a + b", frame)
+        for on, found in ((fit, rows), (fit.scores, known))[: 1 if k % 4 else 2]:
+            pairs = matching.match(frame, treatment="t", on=on, replace=True)
+            found.append(effects.contrast(pairs, outcome="y").tidy().row(2, named=True))
+    table, naive = pl.DataFrame(rows), pl.DataFrame(known)
+    covers("Effects", f"contrast: {world} (Abadie–Imbens 2016)", table["conf_low"],
+           table["conf_high"], truth, slack=0.02)  # fmt: skip
+    spread = table["estimate"].std()
+    room = 4 / np.sqrt(2 * REPLICATES) + 0.05  # of a standard deviation from so many replicates
+    assert table["std_error"].mean() / spread == pytest.approx(1, abs=room)
+    ratio = naive["std_error"].mean() / table["std_error"].mean()
+    assert ratio > 1.25 if world.endswith("narrows") else ratio < 0.9
+
+
 def test_clusters(covers):
     """Persons with several spells share what is not seen."""
     rng = np.random.default_rng(20080103)

@@ -135,7 +135,8 @@ def contrast(
       weights, u = ψ + ∂(μ₁ - μ₀)/∂θ × influence on θ;
     - pairs without replacement: ``influence`` summed over pairs (Abadie and Spiess 2022);
     - with replacement: ``abadie_imbens`` (2006), as matches that are used again tie pairs together,
-      and the bootstrap is not valid (Abadie and Imbens 2008);
+      and the bootstrap is not valid (Abadie and Imbens 2008); where nothing but a fit of
+      `propensity` was matched on, with the part that its being estimated has (2016, theorem 2);
     - strata: ``strata``, means by stratum and the strata's shares; where a stratum has only one
       treated or one control, ``influence`` summed over strata.
 
@@ -194,7 +195,7 @@ def contrast(
             "n_treated": int(found.counts[0].sum()),
             "n_control": int(found.counts[1].sum()),
             "n_cluster": found.n_cluster,
-            "variance": plan.described,
+            "variance": plan.described + found.how,
             "dropped": dropped,
             "warnings": [*sample.meta.get("warnings", ()), *said, *plan.said, *found.said],
             "seed": seed if plan.variance == "bootstrap" else sample.meta.get("seed"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.effects.bootstrap import poisson_sums
+from toolkit.effects.contrast_estimated import estimation_of_score
 from toolkit.effects.contrast_influence import MeansInfluence, clustered_vcov
 from toolkit.effects.contrast_means import (
     Means,
@@ -15,7 +16,12 @@ from toolkit.effects.contrast_means import (
     stratum_means,
     weighted_means,
 )
-from toolkit.effects.contrast_pairs import BiasCorrection, conditional_variance, pair_means
+from toolkit.effects.contrast_pairs import (
+    BiasCorrection,
+    PairMeans,
+    conditional_variance,
+    pair_means,
+)
 from toolkit.effects.contrast_sample import pairing_of, require_both, target_of
 from toolkit.errors import CallError
 from toolkit.estimation.collinearity import check_collinearity
@@ -47,6 +53,7 @@ class Found:
     moved: MeansInfluence | None = field(default=None, repr=False)
     draws: Floats | None = field(default=None, repr=False)
     said: list[str] = field(default_factory=list)
+    how: str = ""
 
 
 def fit_means(plan: Plan) -> Found:
@@ -117,11 +124,55 @@ def fit_reused(plan: Plan) -> Found:
     )  # fmt: skip
     counts = made.n_focal, made.n_match
     means, vcov = made.value, made.vcov
+    extra, said = _of_estimated_score(plan, focal, made, bias)
+    if extra is not None:
+        vcov = vcov + extra
     if sample.estimand == "ATC":  # focal rows are the controls
         turn = np.arange(2 * plan.n_group).reshape(-1, 2)[:, ::-1].ravel()
         means, vcov, counts = means[turn], vcov[np.ix_(turn, turn)], counts[::-1]
     require_both(plan.groups, *counts)
-    return Found(value=means, vcov=vcov, n=counts[0] + counts[1], counts=counts)
+    how = "" if extra is None else ", score estimated (Abadie and Imbens 2016)"
+    return Found(value=means, vcov=vcov, n=counts[0] + counts[1], counts=counts, said=said, how=how)
+
+
+def _of_estimated_score(
+    plan: Plan, focal: Ints, made: PairMeans, bias: BiasCorrection | None
+) -> tuple[Floats | None, list[str]]:
+    """Return what the variance gains as the score was estimated, (2, 2), or why it is not known."""
+    sample, y = plan.sample, plan.y
+    model = getattr(sample, "propensity", None)
+    if model is None:
+        return None, []
+    why = None
+    if plan.n_group > 1:
+        why = "of groups apart the score's part is not known"
+    elif not getattr(sample, "score_only", False):
+        why = "more than the score decided who is like whom"
+    elif (sample.sampling != 1).any():
+        why = "rows have weights"
+    if why is not None:
+        return None, [f"the score counts as known, though it was estimated: {why}"]
+    extra = estimation_of_score(
+        y, y if bias is None else y - bias.fitted,
+        focal=sample.treated != (sample.estimand == "ATC"), used=np.unique(focal),
+        known=plan.known, means=made.value, neighbours=plan.neighbours,
+        **_chance(model, sample.estimand),
+    )  # fmt: skip
+    if np.linalg.eigvalsh(made.vcov + extra)[0] < 0:
+        return None, ["the score counts as known, though it was estimated: too few rows to tell"]
+    return extra, []
+
+
+def _chance(model: Any, estimand: str) -> dict[str, Floats]:
+    """Return the chance to be of those for whom the effect is, and what it is made of."""
+    score = model.scores.to_numpy()
+    slope = np.empty(len(score))
+    for fit in model.fits:
+        slope[slice(None) if fit.rows is None else fit.rows] = fit.slope()
+    x = model.gradient(1 / slope)
+    if estimand == "ATC":
+        score, slope = 1 - score, -slope
+    return {"score": score, "x": x, "slope": slope}
 
 
 def fit_bootstrap(plan: Plan) -> Found:

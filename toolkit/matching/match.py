@@ -205,12 +205,13 @@ def match(
     used = tuple(dict.fromkeys([
         *(place.covariates if place else ()), *names, *request.calipers.names, *covariates,
     ]))  # fmt: skip
-    return _result(request, made, words, used, treatment, cluster, begin)
+    score = on if getattr(on, "parametric", False) else None
+    return _result(request, made, words, used, treatment, cluster, score, begin)
 
 
 def _result(
     request: Request, made: Grouped, words: str, covariates: tuple[str, ...], treatment: str,
-    cluster: str | None, begin: float,
+    cluster: str | None, propensity: Any, begin: float,
 ) -> Matched:  # fmt: skip
     treated, estimand = request.treated, request.estimand
     used = made.weights > 0
@@ -248,7 +249,9 @@ def _result(
         weights=pl.Series("weight", made.weights), sampling=request.sampling, estimand=estimand,
         covariates=covariates, subclass=made.subclass, cluster=cluster,
         score=request.place.score if request.place else None, attrition=attrition_of(steps),
-        pairs=made.pairs, distance=words, caliper=request.calipers.said,
+        pairs=made.pairs, distance=words, caliper=request.calipers.said, propensity=propensity,
+        score_only=request.score is not None and not request.calipers.names
+        and not any(as_columns(request.options[name]) for name in ("exact", "antiexact")),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -35,11 +35,18 @@ class Matched(Sample):
     caliper : dict
         Widest difference within a pair, in units of the variable: name → width. The distance
         itself is named ``distance``.
+    propensity : Propensity or None
+        The fitted score that was matched on, where it has coefficients: standard errors can then
+        know that it was estimated.
+    score_only : bool
+        Whether nothing but a score decided who is like whom: no exact columns, no other calipers.
     """
 
     pairs: pl.DataFrame | None = field(default=None, repr=False)
     distance: str = ""
     caliper: dict[str, float] = field(default_factory=dict)
+    propensity: Any = field(default=None, repr=False)
+    score_only: bool = False
 
     def glance(self) -> pl.DataFrame:
         """Return one row: that of a `Sample`, with the number of pairs and their mean distance."""
