@@ -10,6 +10,7 @@ import pytest
 
 from toolkit.errors import CollinearityError
 from toolkit.estimation import blocks, collinearity, threads
+from toolkit.estimation.deviations import critical_value, largest_deviations, sup_p_value
 from toolkit.estimation.patterns import find_patterns, place_among, repeats
 
 
@@ -105,3 +106,26 @@ def test_collinearity_is_found_over_blocks_and_threads(monkeypatch, centred, wei
             collinearity.check_collinearity(made_up, names, weight)
     else:
         collinearity.check_collinearity(made_up, names, weight, centred=False)
+
+
+def test_largest_deviations_are_those_of_independent_normals():
+    found = largest_deviations(4 * np.eye(3), np.full(3, 2.0), draws=20_000, seed=3)
+    # P(max |Z| < 2) of three independent normals: 0.9544997³ = 0.869634
+    assert (found < 2).mean() == pytest.approx(0.869634, abs=3 * np.sqrt(0.87 * 0.13 / 20_000))
+    assert critical_value(found, 0.5) == np.median(found)
+    assert sup_p_value(found, 1e9) == 1 / 20_001
+    assert sup_p_value(found, 0.0) == 1
+
+
+def test_largest_deviations_move_as_little_as_the_covariance():
+    """Rounding, as by another order of the data, turns eigenvectors of (nearly) equal variance."""
+    rng = np.random.default_rng(4)
+    for base in (np.eye(4), np.kron(np.eye(2), np.full((2, 2), 1.0)), 0.5 + np.eye(4)):
+        noise = 1e-9 * rng.normal(size=(4, 4))
+        scale = np.sqrt(np.diag(base))
+        first = largest_deviations(base, scale, draws=2000, seed=1)
+        again = largest_deviations(base + noise + noise.T, scale, draws=2000, seed=1)
+        # a root grows by the root of what is added
+        assert again == pytest.approx(first, abs=5e-4)
+        turned = largest_deviations(base[::-1, ::-1], scale[::-1], draws=2000, seed=1)
+        assert np.quantile(turned, 0.95) == pytest.approx(np.quantile(first, 0.95), abs=0.15)

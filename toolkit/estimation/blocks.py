@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BLOCK = 8192
 #: Multiplications a product may take before BLAS starts a second thread (OpenBLAS: 2¹⁸).
 _MOST = 200_000
+#: Rows below which a product is slower by the slice than by threads that wait for each other.
+_THIN = 16
 
 
 def blocks(low: int, high: int) -> Iterator[tuple[int, int]]:
@@ -80,7 +82,11 @@ def put_rows(a: Floats, b: Floats, out: Floats) -> None:
 
 
 def _slices(rows: int, each: int) -> Iterator[slice]:
-    """Return slices of rows whose product, `each` multiplications a row, BLAS does by itself."""
-    step = max(16, _MOST // max(each, 1))
+    """Return slices of rows whose product, `each` multiplications a row, BLAS does by itself.
+
+    Where slices would be too thin to be worth it, BLAS may start threads: few times, then.
+    """
+    step = _MOST // max(each, 1)
+    step = step if step >= _THIN else BLOCK
     for low in range(0, rows, step):
         yield slice(low, low + step)

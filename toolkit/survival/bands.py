@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import time as clock
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError, check_option
+from toolkit.estimation.deviations import critical_value, largest_deviations
 from toolkit.estimation.intervals import check_interval, interval
 from toolkit.provenance import versions
 from toolkit.result import Result
@@ -150,7 +151,8 @@ def make_band(
                     scale = value * (1 + n * (error / value) ** 2) / np.sqrt(n)
                     deviation = scale[some]
                 critical = critical_value(
-                    largest_deviations(covariance, deviation, DRAWS, seed), conf_level
+                    largest_deviations(covariance, deviation, draws=DRAWS, seed=seed),
+                    conf_level,
                 )
                 bounds = interval(
                     value, scale, conf_level=conf_level, conf_type=conf_type, z=critical
@@ -209,40 +211,6 @@ def make_band(
         by=(*curves.by, *curves.kinds),
         start=curves.start,
     )
-
-
-def largest_deviations(covariance: Floats, scale: Floats, draws: int, seed: int) -> Floats:
-    """Return draws of max |Z(t)| / scale(t) with Z ~ N(0, covariance), (draws,), sorted.
-
-    Parameters
-    ----------
-    covariance : (T, T) array
-    scale : (T,) array
-        Standard errors for equal precision.
-    """
-    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
-    some = values > 1e-12 * max(float(values[-1]), 0.0)
-    root = vectors[:, some] * np.sqrt(values[some])
-    normal = _normals(seed, draws, len(scale))[:, : root.shape[1]]
-    largest: Floats = np.abs(normal @ root.T).max(axis=1)
-    return np.sort(largest)
-
-
-@lru_cache(maxsize=1)
-def _normals(seed: int, draws: int, width: int) -> Floats:
-    """Return standard normal draws, (draws, width); kept for the next curve with as many times."""
-    return np.random.default_rng(seed).standard_normal((draws, width))
-
-
-def critical_value(deviations: Floats, conf_level: float) -> float:
-    """Return the value that a share `conf_level` of the (sorted) deviations stay under."""
-    return float(np.quantile(deviations, conf_level))
-
-
-def sup_p_value(deviations: Floats, observed: float) -> float:
-    """Return how often the process deviates as much as was observed, never below 1/(draws + 1)."""
-    above = len(deviations) - np.searchsorted(deviations, observed, side="left")
-    return float((above + 1) / (len(deviations) + 1))
 
 
 def spread_out(times: Floats) -> NDArray[np.int64]:

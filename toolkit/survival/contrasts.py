@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from toolkit.estimation.deviations import critical_value, largest_deviations, sup_p_value
 from toolkit.estimation.intervals import normal_quantile
 from toolkit.survival.bands import (
     DRAWS,
-    critical_value,
-    largest_deviations,
     spread_out,
-    sup_p_value,
 )
 from toolkit.survival.curves import time_series
 
@@ -166,7 +164,9 @@ def contrast_band(
         curves, pair, kind, units, one.time[some], (one.slopes[0][some], one.slopes[1][some])
     )
     covariance = chosen.covariance(len(some), moved)
-    deviations = largest_deviations(covariance, np.sqrt(np.diag(covariance)), DRAWS, seed)
+    deviations = largest_deviations(
+        covariance, np.sqrt(np.diag(covariance)), draws=DRAWS, seed=seed
+    )
     statistic = float(np.max(np.abs(one.estimate[used]) / one.std_error[used]))
     return {
         "from": float(one.time[used][0]),
