@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, UnknownCodeError, masked, unknown_option
+from toolkit.errors import CallError, UnknownCodeError, WrongTypeError, masked, unknown_option
 from toolkit.frames import as_columns, require_columns, require_no_nulls
 from toolkit.matching.match_cells import column_codes, join
 
@@ -17,8 +17,37 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
 
 RULES = ("sturges", "fd", "scott", "exact")
+
+
+def read_cells(
+    frame: pl.DataFrame, on: Any, exact: Sequence[str], counted: Bools, *, method: str,
+    cutpoints: Any, grouping: Mapping[str, Any] | None, missing: str,
+) -> tuple[Ints, dict[str, str]]:  # fmt: skip
+    """Return the cell of each row by the columns of `on` and `exact`, and how each was coarsened.
+
+    Parameters
+    ----------
+    counted : (N,) array of bool
+        Rows that count; where to cut is not for the others to say, whose cell is 0.
+    """
+    if on is not None and not (isinstance(on, (str, list, tuple))):
+        raise CallError(f"method={method!r} takes columns, not a score", fix="on=['age', …]")
+    names = list(dict.fromkeys([*as_columns(on), *exact]))
+    if not names:
+        raise CallError("on= says what to match on", fix="columns of the data")
+    rules = cutpoints if isinstance(cutpoints, Mapping) else {}
+    require_columns(frame, *names, *rules, *(grouping or {}))
+    _check_rules(frame, names, rules, grouping or {})
+    every = "sturges" if isinstance(cutpoints, Mapping) else cutpoints
+    kept = {name: "exact" if name in exact else rules.get(name, every) for name in names}
+    cell = np.zeros(frame.height, np.int64)
+    cell[counted], how = coarsened_cells(
+        frame.filter(pl.Series(counted)), names, cutpoints=kept, grouping=grouping, missing=missing
+    )
+    return cell, how
 
 
 def coarsened_cells(
@@ -41,7 +70,8 @@ def coarsened_cells(
     cutpoints : str, int, sequence of numbers, or dict of these by column
         ``"sturges"`` (⌈log₂ n + 1⌉ bins of equal width, the default of MatchIt), ``"fd"``
         (Freedman and Diaconis), ``"scott"``, ``"q5"`` (fifths of the rows), a number of bins of
-        equal width, the cutpoints themselves, or ``"exact"`` (0 bins).
+        equal width, the cutpoints themselves, or ``"exact"`` (0 bins). The n of a rule are rows,
+        whatever they weigh.
     grouping : dict, optional
         Column → groups of levels: ``{"education": [["vmbo", "havo"], ["hbo", "wo"]]}``; a level
         in no group stays by itself.
@@ -73,6 +103,32 @@ def coarsened_cells(
     return code, said
 
 
+def _check_rules(
+    frame: pl.DataFrame, names: Sequence[str], rules: Mapping[str, Any],
+    grouping: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Raise for a rule by column that could not be kept to."""
+    for option, asked in (("cutpoints", rules), ("grouping", grouping)):
+        spare = [name for name in asked if name not in names]
+        if spare:
+            raise CallError(
+                f"{option}= names {spare[0]!r}, which is not matched on",
+                fix="name it in on= as well",
+            )
+    for name, rule in rules.items():
+        if _keeps(rule):
+            continue
+        if name in grouping:
+            raise CallError(
+                f"Column {name!r} has both cutpoints= and grouping=", fix="name it in one of them"
+            )
+        if not frame.schema[name].is_numeric():
+            raise WrongTypeError(
+                f"Column {name!r} is {frame.schema[name]}, which cannot be cut",
+                fix="make a number of it (age in years, months since), or use grouping=",
+            )
+
+
 def _keeps(rule: Any) -> bool:
     """Tell whether values stay as they are: "exact", or MatchIt's 0 bins."""
     return isinstance(rule, (str, int)) and rule in {"exact", 0}
@@ -98,7 +154,10 @@ def _binned(frame: pl.DataFrame, name: str, rule: Any, missing: str) -> tuple[In
 def inner_cuts(values: Floats, rule: Any) -> Floats:
     """Return where values are cut, sorted; one fewer than there are bins."""
     if not isinstance(rule, str) and isinstance(rule, (Sequence, np.ndarray)):
-        cuts = np.unique(np.asarray(rule, dtype=np.float64))
+        try:
+            cuts = np.unique(np.asarray(rule, dtype=np.float64))
+        except (TypeError, ValueError) as error:
+            raise CallError("Cutpoints are numbers", fix="for instance [25, 45]") from error
         if not np.isfinite(cuts).all():
             raise CallError("Cutpoints are finite numbers", fix="leave out the open ends")
         return cuts

@@ -10,8 +10,11 @@ import polars as pl
 
 from toolkit.errors import CallError, CollinearityError, InputError, WrongTypeError, unknown_column
 from toolkit.frames import as_columns, require_columns, require_no_nulls
+from toolkit.matching.sample import as_counts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -23,6 +26,8 @@ Link = Literal["score", "logit"]
 LINKS = ("score", "logit")
 #: Eigenvalues of a correlation matrix below this times the largest are collinearity.
 _RANK = 1e-9
+#: A standard deviation below this times the range is the rounding of a mean.
+_FLAT = 1e-10
 _FORMULA = frozenset("+*:()~-")
 
 
@@ -41,6 +46,8 @@ class Place:
         Columns the points are made of.
     score : Series or None
         ``score``, (N,), as it was handed in.
+    notes : tuple of str
+        What a reader must know.
     """
 
     points: Floats = field(repr=False)
@@ -48,6 +55,7 @@ class Place:
     is_score: bool
     covariates: tuple[str, ...] = ()
     score: pl.Series | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
 
 def read_place(
@@ -72,6 +80,12 @@ def read_place(
         For columns that are not there, missing or infinite values, and covariates that do not vary.
     """
     if hasattr(on, "scores"):
+        if not np.array_equal(getattr(on, "treated", treated), treated):
+            raise CallError(
+                "The propensity scores are of other rows than the data",
+                where=f"{len(on.scores):,} scores, {frame.height:,} rows",
+                fix="fit them on this frame, in this order",
+            )
         used = tuple(name for name in getattr(on, "covariates", ()) if name in frame.columns)
         return _score(on.scores, frame, "propensity score", link, used)
     if isinstance(on, (pl.Series, np.ndarray)):
@@ -85,13 +99,15 @@ def read_place(
         from toolkit.estimation.formula import learn
 
         learned, values = learn(on, frame)
-        return _covariates(values, learned.variables, treated, distance, sampling, link)
+        return _covariates(
+            values, learned.terms, learned.variables, treated, distance, sampling, link
+        )
     names = as_columns(on)
     if not names:
         raise CallError("on= names no column", fix="a score column, or covariates")
     require_columns(frame, *names)
-    values = expand(frame, names, split=distance == "euclidean")
-    return _covariates(values, tuple(names), treated, distance, sampling, link)
+    values, owners = expand(frame, names, split=distance == "euclidean")
+    return _covariates(values, owners, tuple(names), treated, distance, sampling, link)
 
 
 def _score(
@@ -122,20 +138,25 @@ def _score(
     )  # fmt: skip
 
 
-def expand(frame: pl.DataFrame, names: list[str], *, split: bool = False) -> Floats:
-    """Return covariates as numbers, (N, k): text of more than two levels is a column a level.
+def expand(
+    frame: pl.DataFrame, names: list[str], *, split: bool = False
+) -> tuple[Floats, list[str]]:
+    """Return covariates as numbers, (N, k), and of which column each is.
 
-    `split` divides those columns by √2: two rows of different levels differ in two columns, and
-    that should count as one difference. (Mahalanobis distances do not change by it.)
+    Text of more than two levels is a column a level. `split` divides those columns by √2: two rows
+    of different levels differ in two columns, and that should count as one difference.
+    (Mahalanobis distances do not change by it.)
     """
     require_no_nulls(frame, *names)
     columns: list[Floats] = []
+    owners: list[str] = []
     for name in names:
         series = frame[name]
         if series.dtype == pl.Boolean or series.dtype.is_numeric():
             columns.append(series.cast(pl.Float64).to_numpy())
+            owners.append(name)
             continue
-        if series.dtype not in {pl.String, pl.Categorical, pl.Enum}:
+        if not isinstance(series.dtype, (pl.String, pl.Categorical, pl.Enum)):
             raise WrongTypeError(
                 f"Column {name!r} is {series.dtype}, not a number, a truth value or text",
                 fix="turn dates into numbers (age in years, months since) before matching",
@@ -147,37 +168,54 @@ def expand(frame: pl.DataFrame, names: list[str], *, split: bool = False) -> Flo
         else:
             size = np.sqrt(0.5) if split else 1.0
             columns.extend(size * (codes == level) for level in range(levels))
+        owners += [name] * (len(columns) - len(owners))
     values = np.column_stack(columns).astype(np.float64)
     if not np.isfinite(values).all():
         raise InputError("A covariate is not finite everywhere", fix="look at how it was made")
-    return values
+    return values, owners
 
 
 def _covariates(
-    values: Floats, names: tuple[str, ...], treated: Bools, distance: str, sampling: Floats,
-    link: str,
+    values: Floats, owners: Sequence[str], names: tuple[str, ...], treated: Bools, distance: str,
+    sampling: Floats, link: str,
 ) -> Place:  # fmt: skip
     if link != "score":
         raise CallError(f"link={link!r} is for a score, and on= names covariates", fix="leave it")
+    sampling = as_counts(sampling)
     if distance == "robust_mahalanobis":
         # Rosenbaum (2010, § 8.3): ranks, with the covariance of ranks whose variances are put back
         # to that of untied ranks, so that rare values do not count for much
-        ranks = np.column_stack([pl.Series(c).rank("average").to_numpy() for c in values.T])
-        n = len(ranks)
-        points = whiten(ranks, covariance(ranks, sampling), scale=np.sqrt(n * (n + 1) / 12))
+        ranks = np.column_stack([mean_ranks(column, sampling) for column in values.T])
+        n, spread = sampling.sum(), covariance(ranks, sampling)
+        points = whiten(ranks, spread, scale=float(np.sqrt(n * (n + 1) / 12)))
+        size = sizes(spread, ranks)
         said = "rank-based Mahalanobis distance"
     else:
         spread = pooled_covariance(values, treated, sampling)
+        size = sizes(spread, values)
         if distance == "mahalanobis":
             points, said = whiten(values, spread), "Mahalanobis distance"
         else:
-            size = _sizes(spread)
             points = values[:, size > 0] / size[size > 0]
             said = "Euclidean distance of covariates in standard deviations"
+    varies = {owner for owner, own in zip(owners, size, strict=True) if own > 0}
+    flat = [owner for owner in dict.fromkeys(owners) if owner not in varies]
     return Place(
         points=np.ascontiguousarray(points), said=f"{said} of {', '.join(names)}", is_score=False,
         covariates=names,
+        notes=(f"no part in the distance, as they do not vary: {', '.join(flat)}",) if flat else (),
     )  # fmt: skip
+
+
+def mean_ranks(values: Floats, weights: Floats) -> Floats:
+    """Return ranks from 1, equals their mean, where a weight counts rows, (N,)."""
+    order = np.argsort(values, kind="stable")
+    first = np.append(True, np.diff(values[order]) != 0)
+    group = np.cumsum(first) - 1
+    mass = np.bincount(group, weights[order])
+    ranks = np.empty(len(values))
+    ranks[order] = (np.cumsum(mass) - mass + (mass + 1) / 2)[group]
+    return ranks
 
 
 def twelve_digits(values: Floats) -> Floats:
@@ -191,21 +229,32 @@ def twelve_digits(values: Floats) -> Floats:
 
 def covariance(values: Floats, weights: Floats) -> Floats:
     """Return the covariance of all rows, (k, k); weights count rows."""
-    centred = values - weights @ values / weights.sum()
-    return twelve_digits((centred * weights[:, None]).T @ centred / (weights.sum() - 1))
+    centred = values - values[:1]  # what is constant becomes 0, not the rounding of a mean
+    centred -= weights @ centred / weights.sum()
+    less = max(weights.sum() - 1, 1.0)
+    return twelve_digits((centred * weights[:, None]).T @ centred / less)
 
 
 def pooled_covariance(values: Floats, treated: Bools, weights: Floats) -> Floats:
     """Return the covariance within groups, (k, k): around each group's own means (Rubin 1980)."""
-    centred = values.copy()
+    centred = values - values[:1]
     for group in (treated, ~treated):
-        centred[group] -= weights[group] @ values[group] / weights[group].sum()
-    return twelve_digits((centred * weights[:, None]).T @ centred / (weights.sum() - 2))
+        centred[group] -= weights[group] @ centred[group] / weights[group].sum()
+    less = max(weights.sum() - 2, 1.0)
+    return twelve_digits((centred * weights[:, None]).T @ centred / less)
 
 
-def _sizes(spread: Floats) -> Floats:
+def sizes(spread: Floats, values: Floats) -> Floats:
+    """Return the standard deviations of the columns, (k,), 0 where that is but a rounding.
+
+    Raises
+    ------
+    CollinearityError
+        When none varies.
+    """
     size: Floats = np.sqrt(np.maximum(np.diag(spread), 0))
-    size[size <= 1e-12 * size.max(initial=0.0)] = 0.0
+    reach = np.ptp(values, axis=0)
+    size[(size <= _FLAT * reach) | (reach == 0)] = 0.0
     if not size.any():
         raise CollinearityError(
             "No covariate of the distance varies within the groups", fix="name others, or exact="
@@ -229,7 +278,7 @@ def whiten(values: Floats, spread: Floats, scale: float | None = None) -> Floats
     """
     from scipy.linalg.lapack import dpstrf
 
-    size = _sizes(spread)
+    size = sizes(spread, values)
     keep = size > 0
     correlations = spread[np.ix_(keep, keep)] / np.outer(size[keep], size[keep])
     inverse = np.linalg.pinv(correlations, rcond=_RANK, hermitian=True)

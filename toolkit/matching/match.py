@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,7 +11,7 @@ import polars as pl
 
 from toolkit.errors import CallError, DuplicateKeyError, EmptyCohortError
 from toolkit.frames import as_columns, require_columns, require_no_nulls, to_frame
-from toolkit.matching.coarsened import coarsened_cells
+from toolkit.matching.coarsened import read_cells
 from toolkit.matching.distances import Distance, Link, read_place
 from toolkit.matching.match_calipers import read_calipers
 from toolkit.matching.match_cells import cell_codes, column_codes
@@ -20,12 +19,12 @@ from toolkit.matching.match_methods import METHODS, Method, Order, check_options
 from toolkit.matching.match_pairs import step
 from toolkit.matching.match_request import Request
 from toolkit.matching.match_result import Matched
-from toolkit.matching.sample import attrition_of, first_step, read_sampling
+from toolkit.matching.sample import attrition_of, first_step, read_sampling, require_weight
 from toolkit.matching.treatment import ESTIMANDS, read_treatment
 from toolkit.provenance import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -86,7 +85,8 @@ def match(
         Columns that must agree, or must differ, within a pair. (``antiexact="person"`` keeps
         someone who stands in several rows from being their own control.)
     caliper : float or dict, optional
-        Widest distance within a pair; a dict limits the columns it names, among which a score.
+        Widest distance within a pair; a dict limits the columns it names, among which a score
+        (``"distance"``, where it is no column).
     caliper_unit : {"sd", "raw"} or dict
         Standard deviations over all rows, or units of the variable; a dict says it by variable.
         A distance of covariates is in standard deviations already.
@@ -125,7 +125,8 @@ def match(
         What `balance` looks at, beside the columns matched on.
     weights : str, optional
         Sampling weights. Partners take over the weight of those they stand for (where MatchIt
-        multiplies by their own); rows of weight 0 take no part.
+        multiplies by their own); rows of weight 0 take no part. They count rows in standard
+        deviations and quantiles; those too small for that are scaled to a mean of 1 there.
     cluster : str, optional
         Column of rows that belong together, for standard errors.
 
@@ -168,21 +169,17 @@ def match(
     check_options(method, estimand, options, missing)
     treated = read_treatment(frame, treatment)
     sampling = read_sampling(frame, weights)
-    require_columns(frame, *as_columns(covariates), *([cluster] if cluster else []))
+    require_weight(treated, sampling)
+    covariates = as_columns(covariates)
+    require_columns(frame, *covariates, *([cluster] if cluster else []))
     place, names, words = None, as_columns(exact), ""
     if method in {"coarsened", "exact"}:
-        names = _names(frame, on, names, method)
         rule = cutpoints if method == "coarsened" else "exact"
-        rules = {
-            name: "exact" if name in as_columns(exact)
-            else rule.get(name, "sturges") if isinstance(rule, Mapping) else rule
-            for name in names
-        }  # fmt: skip
-        if isinstance(rule, Mapping):
-            require_columns(frame, *rule)
-        cell, how = coarsened_cells(
-            frame, names, cutpoints=rules, grouping=grouping, missing=missing
-        )
+        cell, how = read_cells(
+            frame, on, names, sampling > 0, method=method, cutpoints=rule, grouping=grouping,
+            missing=missing,
+        )  # fmt: skip
+        names = list(how)
         words = ", ".join(f"{name} ({said})" for name, said in how.items())
     else:
         cell = cell_codes(frame, names, missing=missing)
@@ -202,11 +199,11 @@ def match(
         options=options | {"method": method},
     )  # fmt: skip
     made = METHODS[method][0](request)
-    used = tuple(dict.fromkeys([
-        *(place.covariates if place else ()), *names, *request.calipers.names, *covariates,
-    ]))  # fmt: skip
+    used = [*(place.covariates if place else ()), *names, *request.calipers.names]
+    _refuse_treatment(treatment, on, [*used, *as_columns(antiexact)])
+    used = list(dict.fromkeys([*used, *covariates]))
     score = on if getattr(on, "parametric", False) else None
-    return _result(request, made, words, used, treatment, cluster, score, begin)
+    return _result(request, made, words, tuple(used), treatment, cluster, score, begin)
 
 
 def _result(
@@ -242,7 +239,8 @@ def _result(
         meta={
             "method": made.method, "estimand": ESTIMANDS[estimand], "design": "matching",
             "definition": "; ".join(said), "n": len(treated), "dropped": _dropped(steps),
-            "warnings": made.warnings, "seed": request.options["seed"], "versions": versions(),
+            "warnings": [*(request.place.notes if request.place else ()), *made.warnings],
+            "seed": request.options["seed"], "versions": versions(),
             "wall_time": time.perf_counter() - begin, **made.extra,
         },
         frame=request.frame, treatment=treatment, treated=treated,
@@ -266,14 +264,12 @@ def _dropped(steps: list[dict[str, Any]]) -> dict[str, int]:
     return dropped
 
 
-def _names(frame: pl.DataFrame, on: Any, exact: list[str], method: str) -> list[str]:
-    if on is not None and not (isinstance(on, (str, list, tuple))):
-        raise CallError(f"method={method!r} takes columns, not a score", fix="on=['age', …]")
-    names = list(dict.fromkeys([*as_columns(on), *exact]))
-    if not names:
-        raise CallError("on= says what to match on", fix="columns of the data")
-    require_columns(frame, *names)
-    return names
+def _refuse_treatment(treatment: str, on: Any, names: list[str]) -> None:
+    if treatment in names or (isinstance(on, str) and on == treatment):
+        raise CallError(
+            f"{treatment!r} is the treatment: nobody of the other group has the same",
+            fix="leave it out of what is matched on",
+        )
 
 
 def _codes(frame: pl.DataFrame, names: list[str], missing: str) -> Ints:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, check_option
-from toolkit.frames import require_columns, require_no_nulls, require_numeric
+from toolkit.errors import CallError, InputError, check_option
+from toolkit.frames import require_columns, require_no_nulls, require_numeric, rows_where
+from toolkit.matching.sample import as_counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +72,8 @@ def read_calipers(
     place : Place or None
         None where the method knows no distance.
     on : Any
-        As handed to `match`: a score column may be named in the dict too.
+        As handed to `match`: a score column may be named in the dict too. What has no name, a
+        fit or a series, is ``"distance"`` there.
     sampling : (N,) array
 
     Raises
@@ -79,6 +81,12 @@ def read_calipers(
     toolkit.errors.ToolkitError
     """
     named = dict(caliper) if isinstance(caliper, Mapping) else {"": caliper}
+    sampling = as_counts(sampling)
+    if isinstance(unit, Mapping) and set(unit) - set(named):
+        raise CallError(
+            f"caliper_unit= names {min(set(unit) - set(named))!r}, which has no caliper",
+            fix="name what caliper= names",
+        )
     distance, said, words = np.inf, {}, []
     columns: list[Floats] = []
     width: list[float] = []
@@ -87,11 +95,13 @@ def read_calipers(
             continue
         one = unit.get(name, "sd") if isinstance(unit, Mapping) else unit
         check_option("caliper_unit", one, UNITS)
-        if isinstance(wide, bool) or not isinstance(wide, (int, float)) or not 0 <= wide < np.inf:
+        number = isinstance(wide, (int, float, np.number)) and not isinstance(wide, bool)
+        if not number or not 0 <= wide < np.inf:
             raise CallError(
                 f"A caliper of {wide!r} is not a width", fix="a finite number from 0 on"
             )
         own = name == "" or (isinstance(on, str) and name == on)
+        own = own or (name == "distance" and name not in frame.columns)
         values: Floats | None
         if own:
             values, label = _own(place), "distance"
@@ -99,6 +109,7 @@ def read_calipers(
             require_columns(frame, name)
             require_numeric(frame, name)
             require_no_nulls(frame, name)
+            _require_finite(frame, name)
             values, label = frame[name].cast(pl.Float64).to_numpy(), str(name)
         # a distance of covariates is in standard deviations already
         size = spread(values, sampling) if one == "sd" and values is not None else 1.0
@@ -116,6 +127,15 @@ def read_calipers(
     )  # fmt: skip
 
 
+def _require_finite(frame: pl.DataFrame, name: str) -> None:
+    count, where = rows_where(frame, pl.col(name).cast(pl.Float64).is_infinite())
+    if count:
+        raise InputError(
+            f"Column {name!r}, which has a caliper, is not finite everywhere", where=where,
+            fix="look at how it was computed: a logarithm of 0, a division by 0",
+        )  # fmt: skip
+
+
 def _own(place: Place | None) -> Floats | None:
     if place is None:
         raise CallError("This method has no distance to limit", fix="leave out caliper=")
@@ -125,4 +145,4 @@ def _own(place: Place | None) -> Floats | None:
 def spread(values: Floats, weights: Floats) -> float:
     """Return the standard deviation over all rows; weights count rows."""
     mean = weights @ values / weights.sum()
-    return float(np.sqrt(weights @ (values - mean) ** 2 / (weights.sum() - 1)))
+    return float(np.sqrt(weights @ (values - mean) ** 2 / max(weights.sum() - 1, 1.0)))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, check_option
+from toolkit.errors import CallError, EmptyCohortError, InputError, check_option
 from toolkit.frames import (
+    as_columns,
     require_at_least,
     require_columns,
     require_no_nulls,
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
+
+
+#: Weights above this are no weights: their squares, and sums of these, are too large for a number.
+_LARGEST = 1e100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +148,11 @@ class Sample(Result):
 
 def kish(weight: Floats) -> float:
     """Return the effective number of rows, (Σw)² / Σw²; 0 when all weights are 0."""
-    square = float(weight @ weight)
-    return float(weight.sum()) ** 2 / square if square else 0.0
+    top = float(weight.max(initial=0.0))
+    if not top > 0:
+        return 0.0
+    unit = weight / top  # squares of tiny weights would be 0
+    return float(unit.sum()) ** 2 / float(unit @ unit)
 
 
 def first_step(treated: Bools, step: str = "all rows") -> dict[str, Any]:
@@ -164,14 +172,42 @@ def attrition_of(steps: Sequence[dict[str, Any]]) -> pl.DataFrame:
 
 
 def read_sampling(frame: pl.DataFrame, weights: str | None) -> Floats:
-    """Return the weights rows came with, (N,): 1 without; finite, ≥ 0, not missing."""
+    """Return the weights rows came with, (N,): 1 without; ≥ 0, below 1e100, not missing."""
     if weights is None:
         return np.ones(frame.height)
     require_columns(frame, weights)
     require_numeric(frame, weights)
     require_no_nulls(frame, weights)
     require_at_least(frame, weights)
-    return frame[weights].cast(pl.Float64).to_numpy()
+    values = frame[weights].cast(pl.Float64).to_numpy()
+    if values.max(initial=0.0) > _LARGEST:
+        raise InputError(
+            f"Weights {weights!r} are too large to be squared",
+            where=f"{int((values > _LARGEST).sum()):,} of {frame.height:,} rows",
+            fix="divide them all by the largest: only their proportions count",
+        )
+    return values
+
+
+def require_weight(treated: Bools, sampling: Floats) -> None:
+    """Raise unless both groups have rows of a weight above 0."""
+    counts = [int((sampling[who] > 0).sum()) for who in (treated, ~treated)]
+    if min(counts) == 0:
+        raise EmptyCohortError(
+            f"No {'treated' if counts[0] == 0 else 'control'} row has a weight above 0",
+            where=f"{int(treated.sum()):,} treated and {int((~treated).sum()):,} control rows",
+            fix="look at the column of weights",
+        )
+
+
+def as_counts(weights: Floats) -> Floats:
+    """Return weights as numbers of rows, for what is divided by their sum less 1.
+
+    Weights that sum to less than there are rows (shares of 1, for instance) cannot count rows:
+    they are scaled to a mean of 1.
+    """
+    used, total = int(np.count_nonzero(weights)), float(weights.sum())
+    return weights * (used / total) if 0 < total < used else weights
 
 
 def plain_sample(
@@ -203,6 +239,7 @@ def plain_sample(
     """
     frame = to_frame(data)
     treated = read_treatment(frame, treatment)
+    covariates = as_columns(covariates)
     require_columns(frame, *covariates, *([cluster] if cluster else []))
     check_option("estimand", estimand, tuple(ESTIMANDS))
     sampling = read_sampling(frame, weights)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import CallError, EmptyCohortError
+from toolkit.matching.sample import as_counts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,10 +44,10 @@ def cut_by_score(
     """
     shares = _shares(subclasses)
     who = {"ATT": treated, "ATC": ~treated, "ATE": np.ones_like(treated)}[estimand]
-    cuts = np.unique(quantiles(score[who], sampling[who], shares))
+    cuts = np.unique(quantiles(score[who], as_counts(sampling)[who], shares))
     code = np.searchsorted(cuts, score, side="right").astype(np.int64)
-    if least < 0:
-        raise CallError(f"min_subclass={least} is below 0", fix="0, 1, …")
+    if not isinstance(least, (int, np.integer)) or isinstance(least, bool) or least < 0:
+        raise CallError(f"min_subclass={least!r} is no number of rows", fix="0, 1, …")
     moved = 0
     for group in (treated, ~treated):
         rows = np.flatnonzero(group)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -109,18 +109,20 @@ def partners_wanted(
     """
     wanted = np.zeros(n, np.int64)
     if low is None and high is None:
-        if int(ratio) != ratio or ratio < 1:
+        if not _whole(ratio) or ratio < 1:
             raise CallError(f"ratio={ratio!r} is not a whole number from 1", fix="ratio=1, 2, …")
         wanted[visit] = int(ratio)
         return wanted
     low, top = 1 if low is None else low, high
-    if top is None or not 1 <= low <= ratio <= top or low == top:
+    usable = _whole(low) and _whole(top) and isinstance(ratio, (int, float, np.number))
+    if not usable or top is None or not 1 <= low <= ratio <= top or low == top:
         raise CallError(
-            f"min_ratio={low}, ratio={ratio}, max_ratio={top} do not rise from 1",
+            f"min_ratio={low!r}, ratio={ratio!r}, max_ratio={top!r} do not rise from 1",
             fix="ratio is the mean number of controls, between min_ratio and max_ratio",
         )
     if score is None:
         raise CallError("A variable ratio goes by the score", fix="on= a score, or a fixed ratio")
+    low, top = int(low), int(top)
     count = len(visit)
     spare = int(np.floor(ratio * count + 1e-9)) - low * count
     most = spare // (top - low)
@@ -130,3 +132,8 @@ def partners_wanted(
     if most < count:
         wanted[rows[most]] += spare - most * (top - low)
     return wanted
+
+
+def _whole(value: Any) -> bool:
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return bool(number and np.isfinite(value) and int(value) == value)
