@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,7 @@ KEYS = [
     "timing_of_events",
 ]  # fmt: skip
 #: Named in the registry and still to be built; nothing else may be missing.
-TO_BUILD = {
-    "effects.before_after", "effects.instrumental_variables", "effects.policy_calendar",
-    "effects.selection_model", "survival.timing_of_events",
-}  # fmt: skip
+TO_BUILD = {"effects.selection_model", "survival.timing_of_events"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +50,7 @@ def test_every_method_is_there_and_whole():
 
 def test_the_language_changes_the_texts_and_not_the_facts():
     nl, en = effects.methods("nl"), effects.methods("en")
-    same = ["method", "name_nl", "name_en", "claim", "functions", "planned", "source"]
+    same = ["method", "name_nl", "name_en", "claim", "functions", "planned", "checks", "source"]
     assert nl.select(same).equals(en.select(same))
     assert (nl["assumption"] != en["assumption"]).all()
     with pytest.raises(UnknownOptionError, match="language"):
@@ -66,8 +64,35 @@ def test_only_two_methods_are_gross():
 
 @pytest.mark.parametrize("key", KEYS)
 def test_what_it_names_can_be_imported(key):
-    for name in registry()[key].functions:
-        assert callable(find(name)) or name in TO_BUILD, f"{key} names {name}, which is not there"
+    one = registry()[key]
+    for name in one.functions:
+        assert callable(find(name)) != (name in TO_BUILD), f"{key} names {name}"
+    for name in one.checks:
+        assert callable(find(name)), f"{key} names {name}, which is not there"
+    assert len({*one.functions, *one.checks}) == len(one.functions) + len(one.checks)
+
+
+def test_every_function_that_estimates_an_effect_is_named():
+    named = {name for one in registry().values() for name in (*one.functions, *one.checks)}
+    for name in effects.__all__:
+        call = getattr(effects, name)
+        if not inspect.isfunction(call):
+            continue
+        made = getattr(effects, str(call.__annotations__["return"]), None)
+        if inspect.isclass(made) and issubclass(made, effects.EffectResult):
+            assert f"effects.{name}" in named, f"{name} is under no method"
+
+
+def test_what_is_planned_is_said_plainly():
+    frame = effects.methods()
+    planned = frame.filter(pl.col("status") == "planned")["method"].to_list()
+    assert planned == ["selection_model", "timing_of_events"]
+    assert set(frame["status"]) == {"here", "planned"}
+    assert set(effects.methods("nl")["status"]) == {"aanwezig", "gepland"}
+    for key in KEYS:
+        last = effects.claim(key).splitlines()[-1]
+        assert last.startswith("PLANNED: not in the toolkit") == (key in planned)
+    assert effects.claim("selection_model", "nl").endswith("GEPLAND: nog niet in de toolkit.")
 
 
 def test_what_is_there_and_what_is_planned_are_told_apart():

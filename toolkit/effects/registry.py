@@ -29,11 +29,13 @@ _WORDS = {
     "en": {
         "method": "Method", "question": "Question", "assumption": "Assumes", "report": "Report",
         "net": "NET", "gross": "GROSS (bruto)", "because": "no net effect:",
+        "here": "here", "planned": "planned", "unbuilt": "PLANNED: not in the toolkit yet.",
     },
     "nl": {
         "method": "Methode", "question": "Vraag", "assumption": "Veronderstelt",
         "report": "Vermeld", "net": "NETTO", "gross": "BRUTO",
-        "because": "geen netto-effect:",
+        "because": "geen netto-effect:", "here": "aanwezig", "planned": "gepland",
+        "unbuilt": "GEPLAND: nog niet in de toolkit.",
     },
 }  # fmt: skip
 
@@ -52,6 +54,8 @@ class Method:
         `name, question, assumption, data, diagnostics, report, reason`, each by language.
     functions : tuple of str
         What implements it here, or will, as ``room.name``.
+    checks : tuple of str
+        What tells how far its answer can be trusted, as ``room.name``.
     source : tuple of str
     """
 
@@ -59,7 +63,13 @@ class Method:
     net: bool
     texts: Mapping[str, Mapping[str, str]]
     functions: tuple[str, ...]
+    checks: tuple[str, ...] = ()
     source: tuple[str, ...]
+
+    @property
+    def planned(self) -> bool:
+        """Whether none of it is in the toolkit yet."""
+        return all(find(name) is None for name in self.functions)
 
     def text(self, what: str, language: Language = "en") -> str:
         """Return one of `TEXTS` in a language."""
@@ -79,6 +89,7 @@ def _method(key: str, row: Mapping[str, Any]) -> Method:
         net=bool(row["net"]),
         texts={name: row[name] for name in TEXTS},
         functions=tuple(row["functions"]),
+        checks=tuple(row.get("checks", ())),
         source=tuple(row["source"]),
     )
 
@@ -107,9 +118,10 @@ def methods(language: Language = "en") -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        ``method`` (key), ``name_nl, name_en, question, assumption, data, diagnostics, report``,
-        ``claim`` (net or gross), ``reason`` (why, or under which condition), ``functions`` (list
-        of what implements it here), ``planned`` (list of what is still to be built), ``source``
+        ``method`` (key), ``status`` (here or planned), ``name_nl, name_en, question, assumption,
+        data, diagnostics, report``, ``claim`` (net or gross), ``reason`` (why, or under which
+        condition), ``functions`` (list of what implements it here), ``planned`` (list of what is
+        still to be built), ``checks`` (list of what tells how far it can be trusted), ``source``
         (list of papers).
 
     Raises
@@ -126,11 +138,14 @@ def methods(language: Language = "en") -> pl.DataFrame:
     --------
     >>> methods().filter(pl.col("claim") == "gross")["method"].to_list()
     ['before_after', 'naive']
+    >>> methods().filter(pl.col("status") == "planned")["method"].to_list()
+    ['selection_model', 'timing_of_events']
     """
     check_option("language", language, LANGUAGES)
     rows = [
         {
             "method": one.key,
+            "status": _WORDS[language]["planned" if one.planned else "here"],
             "name_nl": one.text("name", "nl"),
             "name_en": one.text("name", "en"),
             **{
@@ -141,13 +156,15 @@ def methods(language: Language = "en") -> pl.DataFrame:
             "reason": one.text("reason", language),
             "functions": [name for name in one.functions if find(name) is not None],
             "planned": [name for name in one.functions if find(name) is None],
+            "checks": list(one.checks),
             "source": list(one.source),
         }
         for one in registry().values()
     ]
     texts = pl.List(pl.String)
     return pl.DataFrame(
-        rows, schema_overrides={"functions": texts, "planned": texts, "source": texts}
+        rows,
+        schema_overrides={"functions": texts, "planned": texts, "checks": texts, "source": texts},
     )
 
 
@@ -182,6 +199,7 @@ def claim(design: str, language: Language = "en") -> str:
                 for what in ("question", "assumption", "report")
             ),
             f"{verdict} {one.text('reason', language)}.",
+            *([words["unbuilt"]] if one.planned else []),
         )
     )
 
