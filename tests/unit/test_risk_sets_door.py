@@ -167,3 +167,54 @@ def test_other_frames_and_codings_are_the_same():
     assert ours.pairs.equals(match_risk_sets(floats, **BY_MONTH).pairs)
     names = PANEL.with_columns(pl.format("p{}", "person").alias("person"))
     assert ours.pairs.equals(match_risk_sets(names, **BY_MONTH).pairs)
+
+
+def test_rows_of_weight_zero_are_no_rows():
+    rng = np.random.default_rng(2)
+    n = 60
+    spells = pl.DataFrame(
+        {
+            "person": np.arange(n), "entry": 0, "until": rng.integers(3, 9, n),
+            "x": rng.normal(size=n),
+            "treated_at": pl.Series(np.where(np.arange(n) % 4 == 0, 2, -1)).replace(-1, None),
+            "w": (np.arange(n) % 3 > 0).astype(float),
+        }
+    )  # fmt: skip
+    for on in ("x", "x + I(x**2)"):
+        form = BY_SPELL | {"on": on}
+        with_them = match_risk_sets(spells, **form, weights="w")
+        without = match_risk_sets(spells.filter(pl.col("w") > 0), **form)
+        for found in (with_them, without):
+            assert found.n_treated == 10
+        assert with_them.sets().equals(without.sets())
+        assert with_them.pairs["distance"].to_list() == pytest.approx(
+            without.pairs["distance"].to_list()
+        )
+        assert with_them.meta["dropped"]["rows of weight 0"] == 20
+    refused(errors.EmptyCohortError, spells.with_columns(w=0), "No row has a weight", weights="w")
+
+
+def test_infinite_values_and_names_that_are_taken():
+    endless = SPELLS.with_columns(z=pl.Series([1.0, np.inf, 2.0]))
+    refused(errors.InputError, endless, "'z' is not finite", on="z")
+    refused(errors.InputError, endless, "'z' is not finite", caliper={"z": 1})
+    for name in ("n", "reason", "from_month"):
+        refused(errors.CallError, SPELLS.with_columns(pl.lit(1).alias(name)), name, exact=name)
+    far = SPELLS.with_columns(month=pl.lit(2**40))
+    refused(errors.WrongTypeError, far, "holds no calendar months", calendar="month")
+    refused(errors.CallError, SPELLS, "no first and last month", window=(1.5, 3))
+    taken = match_risk_sets(PANEL.rename({"person": "row"}), **BY_MONTH | {"person": "row"})
+    outcomes = pl.DataFrame({"row": [910001], "time": [2], "y": [0]})
+    with pytest.raises(errors.CallError, match="'row' has the name"):
+        taken.follow(outcomes, outcome="y")
+    with pytest.raises(errors.CallError, match="whole month"):
+        taken.weights_at(1.5)
+
+
+def test_truth_values_count_in_a_distance():
+    frame = SPELLS.with_columns(z=pl.col("x") > 1.5)
+    ours = match_risk_sets(frame, **BY_SPELL | {"on": ["x", "z"]})
+    number = match_risk_sets(
+        frame.with_columns(pl.col("z").cast(int)), **BY_SPELL | {"on": ["x", "z"]}
+    )
+    assert ours.pairs.equals(number.pairs)

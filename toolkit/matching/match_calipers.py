@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, InputError, check_option
-from toolkit.frames import require_columns, require_no_nulls, require_numeric, rows_where
-from toolkit.matching.sample import as_counts
+from toolkit.errors import CallError, check_option
+from toolkit.frames import require_columns, require_no_nulls, require_numeric
+from toolkit.matching.sample import as_counts, require_finite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,7 +109,7 @@ def read_calipers(
             require_columns(frame, name)
             require_numeric(frame, name)
             require_no_nulls(frame, name)
-            _require_finite(frame, name)
+            require_finite(frame, name)
             values, label = frame[name].cast(pl.Float64).to_numpy(), str(name)
         # a distance of covariates is in standard deviations already
         size = spread(values, sampling) if one == "sd" and values is not None else 1.0
@@ -125,15 +125,6 @@ def read_calipers(
         distance=distance, width=np.array(width), said=said, words=", ".join(words),
         values=np.column_stack(columns) if columns else np.zeros((frame.height, 0)),
     )  # fmt: skip
-
-
-def _require_finite(frame: pl.DataFrame, name: str) -> None:
-    count, where = rows_where(frame, pl.col(name).cast(pl.Float64).is_infinite())
-    if count:
-        raise InputError(
-            f"Column {name!r}, which has a caliper, is not finite everywhere", where=where,
-            fix="look at how it was computed: a logarithm of 0, a division by 0",
-        )  # fmt: skip
 
 
 def _own(place: Place | None) -> Floats | None:

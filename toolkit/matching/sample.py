@@ -15,6 +15,7 @@ from toolkit.frames import (
     require_columns,
     require_no_nulls,
     require_numeric,
+    rows_where,
     to_frame,
 )
 from toolkit.matching.treatment import ESTIMANDS, Estimand, read_treatment
@@ -198,6 +199,17 @@ def require_weight(treated: Bools, sampling: Floats) -> None:
             where=f"{int(treated.sum()):,} treated and {int((~treated).sum()):,} control rows",
             fix="look at the column of weights",
         )
+
+
+def require_finite(frame: pl.DataFrame, *names: str) -> None:
+    """Raise `InputError` where a column of numbers is infinite."""
+    for name in names:
+        count, where = rows_where(frame, pl.col(name).cast(pl.Float64).is_infinite())
+        if count:
+            raise InputError(
+                f"Column {name!r} is not finite everywhere", where=where,
+                fix="look at how it was computed: a logarithm of 0, a division by 0",
+            )  # fmt: skip
 
 
 def as_counts(weights: Floats) -> Floats:

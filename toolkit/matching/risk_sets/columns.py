@@ -74,6 +74,18 @@ def named(name: str | None) -> str:
     return name
 
 
+def with_weight(frame: pl.DataFrame, weights: str | None) -> tuple[pl.DataFrame, int]:
+    """Return the rows of a weight above 0, and how many others there were."""
+    if weights is None or not frame.height:
+        return frame, 0
+    there = pl.Series(read_sampling(frame, weights) > 0)
+    if not there.any():
+        raise EmptyCohortError(
+            f"No row has a weight above 0 in {weights!r}", fix="look at the column of weights"
+        )
+    return (frame, 0) if there.all() else (frame.filter(there), int((~there).sum()))
+
+
 def check_columns(frame: pl.DataFrame, names: Columns, *times: str) -> list[str]:
     """Check the columns; return those that are needed, once each."""
     needed = [
@@ -91,8 +103,6 @@ def check_columns(frame: pl.DataFrame, names: Columns, *times: str) -> list[str]
                 fix=fix if name == names.until else "every row has its calendar month",
             )  # fmt: skip
     require_no_nulls(frame, *complete)
-    if names.weights:
-        read_sampling(frame, names.weights)
     return list(dict.fromkeys(needed))
 
 
@@ -195,6 +205,13 @@ def calendar_months(frame: pl.DataFrame, name: str | None) -> NDArray[np.int32] 
     """Return calendar months as numbers of months, (N,)."""
     if name is None:
         return None
+    if frame.schema[name].is_integer():
+        count, where = rows_where(frame, pl.col(name).cast(pl.Float64).abs() >= NEVER // 2)
+        if count:
+            raise WrongTypeError(
+                f"Column {name!r} holds no calendar months", where=where,
+                fix="give the month as a date, or as year * 12 + month - 1",
+            )  # fmt: skip
     return frame.select(month_number(name, frame.schema[name])).to_series().to_numpy()
 
 

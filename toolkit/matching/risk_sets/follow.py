@@ -30,11 +30,11 @@ def follow(
 ) -> pl.DataFrame:
     """Join outcomes to uses; see `RiskSetMatched.follow`."""
     wanted = as_columns(outcome)
-    taken = _ADDED & set(wanted)
+    taken = _ADDED & {*wanted, x.person, *([x.spell] if x.spell else [])}
     if taken:
         raise CallError(
-            f"The outcome {min(taken)!r} has the name of a column that is added",
-            fix="rename it in the outcomes",
+            f"Column {min(taken)!r} has the name of a column that is added",
+            fix="rename it: an outcome in the outcomes, the person or spell before matching",
         )
     clock = x.calendar or x.time
     own = month or clock

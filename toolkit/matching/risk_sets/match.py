@@ -12,7 +12,7 @@ from toolkit.errors import CallError, EmptyCohortError
 from toolkit.estimation.formula import variables_of
 from toolkit.frames import as_columns, require_columns, to_frame
 from toolkit.matching.risk_sets.censoring import make_censoring
-from toolkit.matching.risk_sets.columns import Columns
+from toolkit.matching.risk_sets.columns import Columns, with_weight
 from toolkit.matching.risk_sets.door import read_panel, read_spells
 from toolkit.matching.risk_sets.foresight import refuse_foresight
 from toolkit.matching.risk_sets.months import Rules, match_months
@@ -26,6 +26,7 @@ from toolkit.matching.risk_sets.options import (
     read_calipers,
     read_on,
     read_window,
+    refuse_names,
     refuse_times,
 )
 from toolkit.matching.risk_sets.place import Given, Points, mahalanobis_points, spread_within
@@ -135,7 +136,7 @@ def match_risk_sets(
         First and last elapsed month of which starts are matched; others are counted.
     weights : str, optional
         Column of sampling weights. They count in the fit, and controls carry those of the starters
-        they stand for.
+        they stand for; rows of weight 0 are no rows, and counted.
     background : int
         About how many rows at risk that serve for nothing are kept (weight 0, drawn by lot within
         months) so that `balance` knows the state before; all of them where there are fewer.
@@ -215,11 +216,13 @@ def match_risk_sets(
     ]))  # fmt: skip
     exact_on = as_columns(exact)
     require_columns(frame, *exact_on)
+    refuse_names(exact_on)
     refuse_times(treated_at, until, [*watched, *exact_on])
     names = Columns(
         person=person, treated_at=treated_at, spell=spell, time=time, entry=entry, until=until,
         calendar=calendar, weights=weights, exact=tuple(exact_on), watched=tuple(watched),
     )  # fmt: skip
+    frame, weightless = with_weight(frame, weights)
     runs = read_panel(frame, names) if time else read_spells(frame, names)
     months = read_window(window, runs)
     if not months:
@@ -264,7 +267,7 @@ def match_risk_sets(
     return build(
         frame, names, runs, pairs, uses, months, where, rules, control=control,
         censoring=weigher, fitted=fitted, fit=score, on=on, caliper=caliper,
-        caliper_unit=caliper_unit, window=window, begin=begin,
+        caliper_unit=caliper_unit, window=window, weightless=weightless, begin=begin,
     )  # fmt: skip
 
 

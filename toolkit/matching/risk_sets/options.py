@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import polars as pl
 
 from toolkit.errors import CallError, check_option
 from toolkit.frames import as_columns, require_columns, require_no_nulls, require_numeric
 from toolkit.matching.risk_sets.months import ORDERS
 from toolkit.matching.risk_sets.result import CONTROLS
 from toolkit.matching.risk_sets.starts import SCORE_KINDS
+from toolkit.matching.sample import require_finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import polars as pl
 
     from toolkit.matching.risk_sets.runs import Runs
 
@@ -36,8 +36,9 @@ def read_on(on: str | Sequence[str], frame: pl.DataFrame) -> tuple[str | None, t
     if not columns:
         raise CallError("on= names nothing to match on", fix="a formula, or a column with a score")
     require_columns(frame, *columns)
-    require_numeric(frame, *columns)
+    require_numeric(frame, *(name for name in columns if frame.schema[name] != pl.Boolean))
     require_no_nulls(frame, *columns)
+    require_finite(frame, *columns)
     return None, tuple(dict.fromkeys(columns))
 
 
@@ -95,6 +96,7 @@ def read_calipers(
         require_columns(frame, name)
         require_numeric(frame, name)
         require_no_nulls(frame, name)
+        require_finite(frame, name)
         columns[str(name)] = float(width)
     return own, columns
 
@@ -106,9 +108,10 @@ def read_window(window: tuple[int, int] | None, runs: Runs) -> list[int]:
         return months
     try:
         low, high = (int(end) for end in window)
-    except (TypeError, ValueError):
-        low, high = 1, 0
-    if low > high:
+        usable = (low, high) == tuple(window) and low <= high
+    except (OverflowError, TypeError, ValueError):
+        usable = False
+    if not usable:
         raise CallError(
             f"window={window!r} is no first and last month", fix="for instance window=(1, 24)"
         )
@@ -122,6 +125,16 @@ def check_form(time: str | None, entry: str | None, until: str | None) -> None:
             "The months at risk are given by time= (a row a month), or by entry= and until= (a row "
             "a spell)",
             fix="name either time=, or both entry= and until=",
+        )
+
+
+def refuse_names(exact: Sequence[str]) -> None:
+    """Raise for exact columns named as what stands beside them in `RiskSetMatched.unmatched`."""
+    taken = {"time", "from_month", "reason", "n"} & set(exact)
+    if taken:
+        raise CallError(
+            f"exact= names {min(taken)!r}, which is a column of .unmatched()",
+            fix="rename it before matching; elapsed months are equal by themselves",
         )
 
 

@@ -40,7 +40,7 @@ _HEAVY = 20.0
 def build(
     frame: pl.DataFrame, names: Columns, runs: Runs, pairs: Pairs, uses: Uses,
     months: Sequence[int], where: Score | Points, rules: Rules, *, control: Control,
-    censoring: Censoring | None, fitted: Starts | None, on: Any, window: Any,
+    censoring: Censoring | None, fitted: Starts | None, on: Any, window: Any, weightless: int,
     begin: float, **options: Any,
 ) -> RiskSetMatched:  # fmt: skip
     """Return the result of a matching.
@@ -68,7 +68,7 @@ def build(
             "estimand": _ESTIMANDS[control],
             "n": int((uses.weight > 0).sum()),
             "n_event": int(runs.starts.sum()),
-            "dropped": _dropped(runs, pairs, sets, window),
+            "dropped": _dropped(runs, pairs, sets, window, weightless),
             "warnings": _warnings(runs, sets, censoring, control),
             "seed": rules.seed,
             "options": {
@@ -209,7 +209,9 @@ def _unmatched(
     return rows.group_by(keys).agg(pl.len().cast(pl.Int64).alias("n")).sort(keys)
 
 
-def _dropped(runs: Runs, pairs: Pairs, sets: pl.DataFrame, window: Any) -> dict[str, int]:
+def _dropped(
+    runs: Runs, pairs: Pairs, sets: pl.DataFrame, window: Any, weightless: int
+) -> dict[str, int]:
     found = {
         f"starters: {reason}": int((pairs.reason == code).sum())
         for code, reason in enumerate(REASONS)
@@ -217,6 +219,7 @@ def _dropped(runs: Runs, pairs: Pairs, sets: pl.DataFrame, window: Any) -> dict[
     found["starts in no month at risk (after the exit, or without a row)"] = runs.n_late
     if window is not None:
         found["starts outside the window"] = int(runs.starts.sum()) - int(sets["n_start"].sum())
+    found["rows of weight 0"] = weightless
     return {why: n for why, n in found.items() if n}
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
+from toolkit.errors import CallError
 from toolkit.matching.sample import Sample
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ class RiskSetMatched(Sample):
         of a control's own start on, and until then `weights` / Π (1 - p) over the months at risk
         since, p the fitted chance to start: those still untreated stand for those censored.
         """
+        if not isinstance(since, (int, np.integer)):
+            raise CallError(f"since={since!r} is no whole month", fix="for instance 12")
         if self._censoring is None or since <= 0:
             return self.weights
         own = self.frame["starts_after"].fill_null(2**31 - 1).to_numpy()
