@@ -16,26 +16,23 @@ larger sizes.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import resource
 import shutil
-import signal
 import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba as nb
 import numpy as np
 import polars as pl
+from _table import OURS as TIMES_OURS
+from _table import PEAK, SECONDS, Work, against, clocked, in_turn, main, peak
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+COLUMNS = {"seconds": SECONDS, "× plain": against(1), "× ours": TIMES_OURS, "peak MiB": PEAK}
+ROWS = "rows.parquet"
 COVARIATES = ["x0", "x1", "x2"]
 CALIPER = 0.2
 
@@ -159,26 +156,17 @@ def prepared(name: str, frame: pl.DataFrame) -> tuple[Callable[[], object], int]
     return (lambda: cKDTree(values[~treated]).query(values[treated])), 1
 
 
-def clocked(run: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    run()
-    return time.perf_counter() - begin
-
-
-def work(name: str, path: Path) -> tuple[float, float, float]:
-    """Return the seconds `name` takes, its peak MiB, and the seconds of plain code, in turn."""
+def child(name: str, folder: str) -> dict[str, Any]:
+    """Return what `name` takes, and what plain code takes in the same process."""
+    path = Path(folder) / ROWS
     frame = pl.read_parquet(path)
     bare = plain(frame)
     bare()
     if name.endswith(" R"):
-        return (*run_r(name, path), min(clocked(bare) for _ in range(3)))
+        seconds, most = run_r(name, path)
+        return {"seconds": seconds, "peak": most, "beside": min(clocked(bare) for _ in range(3))}
     run, times = prepared(name, frame)
-    took, beside, peak = [], [], 0.0
-    for _ in range(times):
-        took.append(clocked(run))
-        peak = peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        beside.append(clocked(bare))
-    return min(took), peak, min(beside)
+    return in_turn(run, bare, times)
 
 
 R = """
@@ -199,7 +187,7 @@ def run_r(name: str, path: Path) -> tuple[float, float]:
     said = subprocess.run(
         [shutil.which("Rscript") or "", "-e", script], check=True, capture_output=True, text=True
     ).stdout
-    return float(said), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return float(said), peak(resource.RUSAGE_CHILDREN)
 
 
 def has_matchit() -> bool:
@@ -213,69 +201,20 @@ def has_matchit() -> bool:
     return subprocess.run(ask, check=False, capture_output=True).returncode == 0
 
 
-class Table:
-    """Prints a line a work, and remembers who was too slow and what ours took."""
-
-    def __init__(self, patience: float) -> None:
-        self.patience = patience
-        self.out = set() if has_matchit() else {name for name in PEERS if name.endswith(" R")}
-        self.why = dict.fromkeys(self.out, "not installed")
-        self.ours: dict[str, float] = {}
-
-    def head(self, n: int) -> None:
-        self.ours = {}
-        head = f"{'work':<66}{'seconds':>9}{'× plain':>9}{'× ours':>9}{'peak MiB':>10}"
-        print(f"\n{n:,} persons\n{head}")
-
-    def line(self, name: str, path: Path) -> None:
-        what = OURS[name][0] if name in OURS else PEERS[name]
-        if name in self.out:
-            print(f"{what:<66}{self.why[name]:>37}", flush=True)
-            return
-        command = [sys.executable, __file__, "--child", name, str(path)]
-        # a session of its own, so that stopping a work stops the R it started too
-        child = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "2"},
+def works(n: int, folder: Path) -> Iterator[Work]:
+    make(n, folder / ROWS)
+    missing = "not installed" if not has_matchit() else None
+    for name in NAMES:
+        own = name in OURS
+        yield Work(
+            name=name, what=OURS[name][0] if own else PEERS[name], arguments=(name, str(folder)),
+            ours=None if own else name.rpartition(" ")[0],
+            left_out=missing if name.endswith(" R") else None, env={"OMP_NUM_THREADS": "2"},
         )  # fmt: skip
-        try:
-            said, _ = child.communicate(timeout=None if name in OURS else self.patience)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.communicate()
-            self.out.add(name)
-            self.why[name] = f"stopped after {self.patience:.0f} s"
-            self.line(name, path)
-            return
-        seconds, peak, bare = json.loads(said)
-        if name in OURS:
-            self.ours[name] = seconds
-        ours = self.ours.get(name.rpartition(" ")[0]) if name not in OURS else None
-        beside = f"{seconds / ours:>9.1f}" if ours else " " * 9
-        print(f"{what:<66}{seconds:>9.3f}{seconds / bare:>9.1f}{beside}{peak:>10,.0f}", flush=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--patience", type=float, default=120.0, help="seconds a peer may take")
-    parser.add_argument("--only", default="", help="works whose name starts with this")
-    parser.add_argument("--child", nargs=2, metavar=("WORK", "PATH"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child:
-        print(json.dumps(work(options.child[0], Path(options.child[1]))))
-        return
-    table = Table(options.patience)
-    print(f"polars {pl.__version__}, numpy {np.__version__}; best of 2 to 4, peers once")
-    for n in sorted(options.sizes):
-        table.head(n)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "rows.parquet"
-            make(n, path)
-            for name in NAMES:
-                if name.startswith(options.only):
-                    table.line(name, path)
 
 
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__, __file__, COLUMNS, sizes=[100_000, 1_000_000], unit="persons",
+        note="best of 2 to 4, peers once", patience=120.0, works=works, child=child,
+    )  # fmt: skip

@@ -12,23 +12,16 @@ faster. Ratios are against our own time; coefficients are compared, so that all 
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import resource
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from _table import OURS as TIMES_OURS
+from _table import PEAK, SECONDS, Work, clocked, main, peak
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 WIDE = [f"x{i}" for i in range(20)]
 FEW = ["sex", "age", "origin", "home", "size", "quarter"]
@@ -116,74 +109,46 @@ def _dummies(frame: pl.DataFrame) -> list[pl.Expr]:
     ]
 
 
-def work(name: str, path: Path) -> tuple[float, float, list[float]]:
+def child(name: str, path: str) -> dict[str, Any]:
     """Return the best of the seconds `name` takes, its peak MiB, and its coefficients."""
-    frame = pl.read_parquet(path)
-    run = prepared(name, frame)
-    took, found = [], np.zeros(0)
-    for _ in range(3 if name in OURS else 1):
-        begin = time.perf_counter()
+    run = prepared(name, pl.read_parquet(path))
+    found = np.zeros(0)
+
+    def once() -> None:
+        nonlocal found
         found = run()
-        took.append(time.perf_counter() - begin)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return min(took), peak, np.sort(found).tolist()
+
+    seconds = min(clocked(once) for _ in range(3 if name in OURS else 1))
+    return {"seconds": seconds, "peak": peak(), "found": np.sort(found).tolist()}
 
 
-def line(name: str, path: Path, patience: float, known: dict[str, tuple[float, list[float]]],
-         *, threads: str = "") -> None:  # fmt: skip
-    """Print one line of the table."""
-    what = WORKS[name] + (f", {threads} thread" if threads else "")
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    more = dict.fromkeys(names, threads) if threads else {}
-    child = subprocess.Popen(
-        [sys.executable, __file__, "--child", name, str(path)], stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True, start_new_session=True, env={**os.environ, **more},
-    )  # fmt: skip
-    try:
-        said, _ = child.communicate(timeout=None if name in OURS else patience)
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate()
-        print(f"{what:<74}{f'stopped after {patience:.0f} s':>27}", flush=True)
-        return
-    if child.returncode:
-        print(f"{what:<74}{'FAILED':>27}", flush=True)
-        return
-    seconds, peak, found = json.loads(said)
-    kind = name.partition(" ")[0]
-    beside, off = "", ""
-    if name in OURS:
-        known[kind] = seconds, found
-    elif kind in known:
-        beside = f"{seconds / known[kind][0]:.1f}"
-        off = f"{np.abs(np.subtract(known[kind][1], found)).max():.0e}"
-    print(f"{what:<74}{seconds:>8.2f}{beside:>8}{peak:>10,.0f}{off:>9}", flush=True)
+def apart(own: dict[str, Any], ours: dict[str, Any] | None) -> str:
+    """Return how far coefficients are from ours."""
+    if ours is None:
+        return ""
+    return f"{np.abs(np.subtract(own['found'], ours['found'])).max():.0e}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--patience", type=float, default=120.0, help="seconds a peer may take")
-    parser.add_argument("--only", default="", help="works whose name starts with this")
-    parser.add_argument("--child", nargs=2, metavar=("WORK", "PATH"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child:
-        print(json.dumps(work(options.child[0], Path(options.child[1]))))
-        return
-    print(f"polars {pl.__version__}, numpy {np.__version__}; ours best of 3, peers once")
-    for n in sorted(options.sizes):
-        print(f"\n{n:,} rows\n{'work':<74}{'seconds':>8}{'× ours':>8}{'peak MiB':>10}{'apart':>9}")
-        known: dict[str, tuple[float, list[float]]] = {}
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "people.parquet"
-            make(n, path)
-            for name in WORKS:
-                if not name.startswith(options.only):
-                    continue
-                line(name, path, options.patience, known)
-                if name not in OURS:
-                    line(name, path, options.patience, known, threads="1")
+def works(n: int, folder: Path) -> Iterator[Work]:
+    path = folder / "people.parquet"
+    make(n, path)
+    for name, what in WORKS.items():
+        if name in OURS:
+            yield Work(name=name, what=what, arguments=(name, str(path)))
+            continue
+        for threads in ("", "1"):
+            names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+            yield Work(
+                name=f"{name} {threads}".strip(), what=what + (", 1 thread" if threads else ""),
+                arguments=(name, str(path)), ours=name.partition(" ")[0],
+                env=dict.fromkeys(names, threads) if threads else {},
+            )  # fmt: skip
 
+
+COLUMNS = {"seconds": SECONDS, "× ours": TIMES_OURS, "peak MiB": PEAK, "apart": apart}
 
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__, __file__, COLUMNS, sizes=[100_000, 1_000_000], unit="rows",
+        note="ours best of 3, peers once", patience=120.0, works=works, child=child,
+    )  # fmt: skip

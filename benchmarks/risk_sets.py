@@ -1,6 +1,6 @@
 """Matching within risk sets: time and memory, from spells and from a panel of person-months.
 
-    python benchmarks/risk_sets.py [persons …]      (default 100,000 and 1,000,000)
+    python benchmarks/risk_sets.py [--sizes 100000 1000000] [--only panel]
 
 People on benefit for at most 36 months, of whom some start a programme. `spells` gives a row a
 person; `panel` a row a person and month at risk, in which age and months of work change; `censor`
@@ -13,16 +13,23 @@ matches within risk sets; loops over months in R take hours at this size.)
 
 from __future__ import annotations
 
-import json
-import resource
-import subprocess
-import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from _table import PEAK, SECONDS, Work, main, peak
 
-WAYS = ("count", "spells", "panel", "censor")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WAYS = {
+    "count": "polars: count at risk and starting, by month",
+    "spells": "toolkit match_risk_sets, a row a person",
+    "panel": "toolkit match_risk_sets, a row a person and month",
+    "censor": "the same, with weights for censored controls",
+}
 MONTHS = 36
 FORM = {
     "person": "person", "treated_at": "treated_at", "on": "age + sex + education + wage + work",
@@ -67,17 +74,16 @@ def panel_of(frame: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def one(way: str, persons: int) -> None:
+def child(way: str, persons: str) -> dict[str, Any]:
     from toolkit.matching import match_risk_sets
 
-    frame, form = spells(persons), {"entry": "entry", "until": "until"}
+    frame, form = spells(int(persons)), {"entry": "entry", "until": "until"}
     warm = spells(2000)
     if way != "spells":
         frame, warm, form = panel_of(frame), panel_of(warm), {"time": "time"}
     options = FORM | form | ({"control": "censor"} if way == "censor" else {})
     match_risk_sets(warm, **options)  # compiles
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    begin, busy = time.perf_counter(), time.process_time()
+    held, begin, busy = peak(), time.perf_counter(), time.process_time()
     if way == "count":
         starts = pl.col("treated_at") == pl.col("time")
         frame.group_by("time").agg(pl.len(), starts.sum())
@@ -85,28 +91,28 @@ def one(way: str, persons: int) -> None:
     else:
         found = match_risk_sets(frame, **options)
         rows, pairs = int(found.attrition["n_control"][0]), len(found.pairs)
-    print(json.dumps({
-        "persons": persons, "way": way, "person_months": rows, "pairs": pairs,
-        "seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - busy,
-        "GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "GiB_before": held,
-    }))  # fmt: skip
+    return {
+        "seconds": time.perf_counter() - begin, "cpu": time.process_time() - busy,
+        "peak": peak(), "held": held, "rows": rows, "pairs": pairs,
+    }  # fmt: skip
 
 
-def main(sizes: list[int]) -> None:
-    rows = []
-    for persons in sizes:
-        for way in WAYS:
-            done = subprocess.run(
-                [sys.executable, __file__, way, str(persons)],
-                check=True, capture_output=True, text=True,
-            )  # fmt: skip
-            rows.append(json.loads(done.stdout.splitlines()[-1]))
-    with pl.Config(tbl_cols=-1, tbl_rows=-1, tbl_width_chars=200, float_precision=2):
-        print(pl.DataFrame(rows))
+def works(n: int, _: Path) -> Iterator[Work]:
+    for way, what in WAYS.items():
+        yield Work(name=way, what=what, arguments=(way, str(n)))
 
+
+COLUMNS = {
+    "seconds": SECONDS,
+    "cpu": lambda own, _: f"{own['cpu']:.3f}",
+    "peak MiB": PEAK,
+    "of it data": lambda own, _: f"{own['held']:,.0f}",
+    "months": lambda own, _: f"{own['rows']:,}",
+    "pairs": lambda own, _: f"{own['pairs']:,}",
+}
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] in WAYS:
-        one(sys.argv[1], int(sys.argv[2]))
-    else:
-        main([int(size) for size in sys.argv[1:]] or [100_000, 1_000_000])
+    main(
+        __doc__, __file__, COLUMNS, sizes=[100_000, 1_000_000], unit="persons", note="once",
+        patience=120.0, works=works, child=child,
+    )  # fmt: skip

@@ -14,137 +14,58 @@ table says so. R and scikit-survival take part where they are installed.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import resource
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
+from _table import OURS as TIMES_OURS
+from _table import PEAK, SECONDS, Work, against, clocked, in_turn, main
 from survival_works import OURS, WORKS, data_of, make, plain, prepared, run_r
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
+
+COLUMNS = {"seconds": SECONDS, "× count": against(), "× ours": TIMES_OURS, "peak MiB": PEAK}
 
 
-def work(name: str, folder: Path) -> tuple[float, float, float]:
-    """Return the seconds `name` takes, its peak MiB, and the seconds of only counting.
-
-    The two are run in turn, and the best of each counts, so that a busy moment of the machine
-    does not fall on one of them.
-    """
-    path = folder / f"{data_of(name)}.parquet"
+def child(name: str, folder: str) -> dict[str, Any]:
+    """Return what `name` takes, and what only counting takes in the same process."""
+    path = Path(folder) / f"{data_of(name)}.parquet"
     frame = pl.read_parquet(path)
     if name.endswith(" R"):
-        seconds, peak = run_r(name, path.with_suffix(".csv"))
-        return seconds, peak, min(clocked(lambda: plain(name, frame)) for _ in range(5))
+        seconds, most = run_r(name, path.with_suffix(".csv"))
+        counted = min(clocked(lambda: plain(name, frame)) for _ in range(5))
+        return {"seconds": seconds, "peak": most, "beside": counted}
     run, times = prepared(name, frame)
-    took, counted, peak = [], [], 0.0
-    for _ in range(times):
-        took.append(clocked(run))
-        peak = peak or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        counted.append(clocked(lambda: plain(name, frame)))
-    counted += [clocked(lambda: plain(name, frame)) for _ in range(5 - times)]
-    return min(took), peak, min(counted)
+    return in_turn(run, lambda: plain(name, frame), times, at_least=5)
 
 
-def clocked(run: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    run()
-    return time.perf_counter() - begin
-
-
-class Table:
-    """Prints a line a work, and remembers who was too slow and what ours took."""
-
-    def __init__(self, patience: float) -> None:
-        self.patience = patience
-        self.gave_up: set[str] = set()
-        self.ours: dict[str, float] = {}
-
-    def head(self, n: int) -> None:
-        self.ours = {}
-        print(
-            f"\n{n:,} rows\n{'work':<70}{'seconds':>9}{'× count':>9}{'× ours':>9}{'peak MiB':>10}"
+def works(n: int, folder: Path) -> Iterator[Work]:
+    make(n, folder)
+    for name, what in WORKS.items():
+        ours = None if name in OURS else name.rpartition(" ")[0]
+        yield Work(
+            name=name,
+            what=what,
+            ours=ours,
+            arguments=(name, str(folder)),
+            left_out=left_out(name, n),
         )
 
-    def line(self, name: str, n: int, folder: Path) -> None:
-        what = WORKS[name]
-        why = self._left_out(name, n)
-        if why is None:
-            command = [sys.executable, __file__, "--child", name, str(folder)]
-            # a session of its own, so that stopping a work stops the R it started too
-            child = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                start_new_session=True,
-            )  # fmt: skip
-            try:
-                said, _ = child.communicate(timeout=None if name in OURS else self.patience)
-            except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.communicate()
-                self.gave_up.add(name)
-                why = f"stopped after {self.patience:.0f} s"
-            else:
-                if child.returncode:
-                    self.gave_up.add(name)
-                    why = "failed (out of memory?)" if name not in OURS else "FAILED"
-        if why is not None:
-            print(f"{what:<70}{why:>37}", flush=True)
-            return
-        seconds, peak, counted = json.loads(said)
-        ours = self._ours(name)
-        beside = f"{seconds / ours:>9.1f}" if ours and name not in OURS else " " * 9
-        if name in OURS:
-            self.ours[name] = seconds
-        print(
-            f"{what:<70}{seconds:>9.3f}{seconds / counted:>9.2f}{beside}{peak:>10,.0f}", flush=True
-        )
 
-    def _ours(self, name: str) -> float | None:
-        return self.ours.get(name.rpartition(" ")[0])
-
-    def _left_out(self, name: str, n: int) -> str | None:
-        if name in OURS:
-            return None
-        if name.endswith(" R") and shutil.which("Rscript") is None:
-            return "not installed"
-        if name.endswith(" sksurv") and find_spec("sksurv") is None:
-            return "not installed"
-        if name in self.gave_up or (name.endswith(" R") and n > 1_000_000):
-            return "left out: takes too long"
-        return None
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000, 10_000_000])
-    parser.add_argument("--patience", type=float, default=90.0, help="seconds a peer may take")
-    parser.add_argument("--only", default="", help="works whose name starts with this")
-    parser.add_argument("--child", nargs=2, metavar=("WORK", "PATH"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child:
-        print(json.dumps(work(options.child[0], Path(options.child[1]))))
-        return
-    table = Table(options.patience)
-    print(f"polars {pl.__version__}, numpy {np.__version__}; best of 3 to 5, peers once")
-    for n in sorted(options.sizes):
-        table.head(n)
-        with tempfile.TemporaryDirectory() as folder:
-            make(n, Path(folder))
-            for name in WORKS:
-                if name.startswith(options.only):
-                    table.line(name, n, Path(folder))
+def left_out(name: str, n: int) -> str | None:
+    missing = (name.endswith(" R") and shutil.which("Rscript") is None) or (
+        name.endswith(" sksurv") and find_spec("sksurv") is None
+    )
+    if missing:
+        return "not installed"
+    return "left out: takes too long" if name.endswith(" R") and n > 1_000_000 else None
 
 
 if __name__ == "__main__":
-    main()
+    main(
+        __doc__, __file__, COLUMNS, sizes=[100_000, 1_000_000, 10_000_000], unit="rows",
+        note="best of 3 to 5, peers once", patience=90.0, works=works, child=child,
+    )  # fmt: skip
