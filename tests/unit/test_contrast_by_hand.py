@@ -184,6 +184,50 @@ def test_a_mean_of_nothing_has_no_ratio():
     assert row(none, "difference")["p_value"] is None
 
 
+def test_of_one_row_nobody_knows_how_much_it_varies():
+    frame = pl.DataFrame({"t": [1, 0, 0, 0, 0], "y": [1.0, 2, 3, 4, 6], "x": [1, 2, 3, 5, 9]})
+    found = effects.contrast(frame, outcome="y", treatment="t")
+    assert row(found, "difference")["estimate"] == pytest.approx(-2.75)
+    for term in ("mean_treated", "difference", "ratio"):
+        assert row(found, term)["std_error"] is None
+        assert row(found, term)["p_value"] is None
+    assert row(found, "mean_control")["std_error"] > 0
+    assert any("of one row" in said for said in found.meta["warnings"])
+    with pytest.raises(errors.CollinearityError, match=r"Among the treated.*interacted=False"):
+        effects.contrast(frame, outcome="y", treatment="t", adjust="x")
+    same = effects.contrast(frame, outcome="y", treatment="t", adjust="x", interacted=False)
+    # the slope of the controls alone: Σ (x - 4.75)(y - 3.75) / Σ (x - 4.75)²
+    slope = sum((x - Fraction(19, 4)) * (y - Fraction(15, 4))
+                for x, y in zip((2, 3, 5, 9), (2, 3, 4, 6), strict=True))  # fmt: skip
+    slope /= sum((x - Fraction(19, 4)) ** 2 for x in (2, 3, 5, 9))
+    expected = 1 - (Fraction(15, 4) + slope * (1 - Fraction(19, 4)))
+    assert row(same, "difference")["estimate"] == pytest.approx(float(expected))
+
+
+def test_an_outcome_nobody_has_is_told():
+    frame = pl.DataFrame({"t": [1, 1, 0, 0], "y": [1, 0, 0, 0]})
+    found = effects.contrast(frame, outcome="y", treatment="t")
+    assert any("do not vary" in said for said in found.meta["warnings"])
+    assert row(found, "ratio")["estimate"] is None
+    with pytest.raises(errors.EmptyCohortError, match="No treated with a known outcome"):
+        effects.contrast(
+            frame.with_columns(y=pl.Series([None, None, 1.0, 2.0])), outcome="y", treatment="t",
+            missing="drop",
+        )  # fmt: skip
+
+
+def test_a_ratio_to_nobody_is_beyond_any_bound():
+    """One event in 20 controls: a replicate lacks it with chance e⁻¹ = 0.37."""
+    frame = pl.DataFrame({"t": [1] * 20 + [0] * 20, "y": [1] * 10 + [0] * 10 + [1] + [0] * 19})
+    found = effects.contrast(
+        frame, outcome="y", treatment="t", variance="bootstrap", replicates=400,
+        measure=["ratio", "relative"],
+    )  # fmt: skip
+    assert np.isposinf(row(found, "ratio")["conf_high"])
+    assert np.isposinf(row(found, "relative")["conf_high"])
+    assert 0 < row(found, "ratio")["conf_low"] < 10
+
+
 REFUSED = {
     "bootstrap of pairs": ({"variance": "bootstrap"}, "pairs", "Abadie and Imbens 2008"),
     "bootstrap of matches used again": ({"variance": "bootstrap"}, "reused", "not valid"),
@@ -194,6 +238,10 @@ REFUSED = {
     "bootstrap of a regression": ({"variance": "bootstrap", "adjust": "x"}, "rows", "fit the"),
     "unknown measure": ({"measure": "odds"}, "rows", "odds"),
     "no neighbours": ({"neighbours": 0}, "reused", "neighbours"),
+    "half a neighbour": ({"neighbours": 1.5}, "reused", "whole number"),
+    "no seed": ({"seed": None}, "rows", "seed=None"),
+    "the treatment as covariate": ({"adjust": "x + t"}, "rows", "Among the treated: Column 't'"),
+    "the treatment twice": ({"adjust": "x + t", "interacted": False}, "rows", "'t'"),
     "logit of numbers": ({"adjust": "x", "link": "logit"}, "rows", "0 and 1"),
     "no group": ({"by": "nobody"}, "rows", "nobody"),
     "a group without controls": ({"by": "y"}, "rows", "no controls"),

@@ -15,7 +15,7 @@ from toolkit.effects.contrast_fit import (
 )
 from toolkit.effects.contrast_month import at_month
 from toolkit.effects.contrast_plan import VARIANCES, Correction, Variance, make_plan
-from toolkit.effects.contrast_result import Contrast
+from toolkit.effects.contrast_result import Contrast, of_one_row
 from toolkit.effects.contrast_sample import (
     groups_of,
     kind_of,
@@ -32,6 +32,7 @@ from toolkit.provenance import versions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from toolkit.effects.contrast_fit import Found
     from toolkit.effects.contrast_means import Link
     from toolkit.effects.contrast_sample import Missing
     from toolkit.matching.treatment import Estimand
@@ -178,6 +179,7 @@ def contrast(
     if gone:
         dropped[f"{outcome} not known, and those paired with them"] = gone
         said.append(f"rows whose {outcome} is not known are left out: as if missing at random")
+    said += _without_spread(found)
     counts = [
         pl.Series(f"n_{arm}", number)
         for arm, number in zip(("treated", "control"), found.counts, strict=True)
@@ -211,6 +213,23 @@ def contrast(
         measures=measures,
         conf_level=conf_level,
     )
+
+
+def _without_spread(found: Found) -> list[str]:
+    """Return what to warn of where a mean has no variance: one row, or all the same."""
+    number = np.stack(found.counts, axis=1).ravel()
+    alone = of_one_row(number, found.vcov, reused=found.moved is None)
+    least = 1e-20 * found.value**2  # rounding
+    same = int((~alone & ~(np.diag(found.vcov) > least)).sum())
+    said = []
+    if alone.any():
+        said.append(f"{int(alone.sum()):,} means are of one row: they have no standard error")
+    if same:
+        said.append(
+            f"{same:,} means are of outcomes that do not vary: they count as known, and intervals "
+            "of effects are too narrow"
+        )
+    return said
 
 
 def _method(meta: Any, adjust: str | None, design: str) -> str:

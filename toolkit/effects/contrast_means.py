@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from toolkit.effects.doubly_robust.kernels import linear_sums, logit_sums
+from toolkit.errors import CollinearityError
 from toolkit.estimation.collinearity import check_collinearity
 from toolkit.estimation.newton import inverse, maximise
 
@@ -166,9 +167,8 @@ def adjusted_means(
     """
     centre = (target @ x) / target.sum()
     middle = x - centre
-    used = weight > 0
-    check_collinearity(middle[used], terms, weight[used])
     on = treated.astype(np.float64)[:, None]
+    _check_terms(middle, on, weight, terms, interacted=interacted)
     parts = [np.ones((len(y), 1)), on, middle]
     design = np.hstack([*parts, on * middle] if interacted else parts)
     names = ["intercept", "treatment", *terms]
@@ -204,6 +204,26 @@ def adjusted_means(
         value=value, residual=residual, averaging=averaging, slopes=slopes, leverage=decides,
         n_parameter=design.shape[1],
     )  # fmt: skip
+
+
+def _check_terms(
+    middle: Floats, on: Floats, weight: Floats, terms: Sequence[str], *, interacted: bool
+) -> None:
+    """Raise where the rows do not determine the slopes: with slopes of its own, in each arm."""
+    used = weight > 0
+    if not interacted:
+        whole = np.hstack([on, middle])[used]
+        check_collinearity(whole, ["treatment", *terms], weight[used])
+        return
+    for arm, name in ((on[:, 0] > 0, "treated"), (on[:, 0] == 0, "controls")):
+        rows = used & arm
+        try:
+            check_collinearity(middle[rows], terms, weight[rows])
+        except CollinearityError as error:
+            raise CollinearityError(
+                f"Among the {name}: {error.what}",
+                fix=f"{error.fix}; or give both arms the same slopes, interacted=False",
+            ) from error
 
 
 def _fit(design: Floats, y: Floats, weight: Floats, names: Sequence[str], link: Link) -> Floats:

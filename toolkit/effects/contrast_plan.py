@@ -136,12 +136,15 @@ def make_plan(
     if counts is not None and variance in {"bootstrap", "abadie_imbens"}:
         raise CallError(
             f"variance={variance!r} does not know weights that count equal rows",
-            fix="repeat the rows, or use variance='influence'",
+            fix="weight_type='sampling' where they say how many others a row stands for; else "
+            "repeat the rows, or use variance='influence'",
         )
     if variance == "bootstrap":
         check_replicates(replicates)
-    if neighbours < 1:
-        raise CallError(f"neighbours={neighbours!r} is not 1 or more", fix="2 serves")
+    if not _whole(neighbours) or neighbours < 1:
+        raise CallError(f"neighbours={neighbours!r} is no whole number from 1 on", fix="2 serves")
+    if not _whole(seed):
+        raise CallError(f"seed={seed!r} is no whole number", fix="for instance seed=1")
     chosen = correction or ("HC2" if variance == "strata" else "HC1")
     check_option("correction", chosen, CORRECTIONS)
     if clustering and chosen in {"HC2", "HC3"} and variance != "strata":
@@ -233,6 +236,10 @@ def _check_bootstrap(
         )
     if len(clustering.names) > 1:
         raise CallError("The bootstrap draws one kind of cluster", fix="name one in cluster=")
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def _unequal(sample: Sample, weight: Floats) -> bool:

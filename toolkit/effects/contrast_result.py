@@ -71,11 +71,15 @@ class Contrast(EffectResult):
         """Return by…, term, estimate, std_error, statistic, p_value, conf_low, conf_high.
 
         Terms are `mean_treated`, `mean_control` and the measures asked for; the test is of no
-        effect, and there is none of a mean.
+        effect, and there is none of a mean. Of one row nobody knows how much it varies: no standard
+        error.
         """
         labels = self.groups.select(pl.exclude("n_treated", "n_control"))
+        number = self.groups.select("n_treated", "n_control").to_numpy().ravel()
+        alone = of_one_row(number, self.vcov, reused=self.moved is None)
+        vcov = np.where(alone[:, None] | alone, np.nan, self.vcov)
         return measure_table(
-            self.value, self.vcov, labels,
+            self.value, vcov, labels,
             measures=self.measures, conf_level=self.conf_level, draws=self.draws,
         )  # fmt: skip
 
@@ -142,6 +146,15 @@ class Contrast(EffectResult):
             )
         labels = self.groups.select(pl.exclude("n_treated", "n_control"))
         return labels, [_label(row) for row in labels.select(self.by).iter_rows()]
+
+
+def of_one_row(number: NDArray[np.int64], vcov: Floats, *, reused: bool) -> NDArray[np.bool_]:
+    """Tell which means are of one row, so that nobody knows how much they vary, (2G,).
+
+    Of a match used again it is known from its neighbours (`reused`), who are in no pair.
+    """
+    alone = number < 2
+    return alone & ~(np.diag(vcov) > 0) if reused else alone
 
 
 def _label(value: Any) -> str:

@@ -218,6 +218,12 @@ def target_of(
 def require_both(groups: pl.DataFrame, n_treated: Ints, n_control: Ints) -> None:
     """Raise when a group lacks one of the two arms."""
     lacking = int(((n_treated == 0) | (n_control == 0)).sum())
+    if lacking and not groups.width:
+        name = "treated" if n_treated[0] == 0 else "controls"
+        raise EmptyCohortError(
+            f"No {name} with a known outcome are in the comparison",
+            fix="look at the sample's attrition, and at where the outcome is missing",
+        )
     if lacking:
         raise EmptyCohortError(
             f"{lacking:,} of {max(groups.height, 1):,} groups have no treated or no controls",

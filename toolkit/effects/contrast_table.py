@@ -83,7 +83,7 @@ def measure_table(
                 estimate, low, high = estimate - 1, low - 1, high - 1
         if draws is not None:
             tail = (1 - conf_level) / 2
-            low, high = np.nanquantile(_of_draws(draws, name), [tail, 1 - tail], axis=0)
+            low, high = _bounds(_of_draws(draws, name), tail)
         parts.append(_rows(labels, number, name, estimate, error, statistic, low, high))
     table = pl.concat(parts).sort("_group", "_term").drop("_group", "_term")
     return table.with_columns(pl.selectors.float().fill_nan(None))
@@ -134,8 +134,22 @@ def _of_draws(draws: Floats, name: str) -> Floats:
     if name == "difference":
         return a - b
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(b > 0, a / b, np.nan)
+        # nobody in the denominator is a ratio beyond any bound, not one to leave out
+        ratio = np.where(b > 0, a / b, np.where((b == 0) & (a > 0), np.inf, np.nan))
     return ratio - 1 if name == "relative" else ratio
+
+
+def _bounds(draws: Floats, tail: float) -> tuple[Floats, Floats]:
+    """Return the quantiles at `tail` and 1 - `tail`, (G,) each; ∞ where replicates are."""
+    beyond = np.isposinf(draws)
+    some = np.isfinite(draws) | beyond
+    draws = np.where(some, draws, np.nan)
+    most = np.max(np.where(np.isfinite(draws), draws, -np.inf), axis=0)
+    # to interpolate between ∞ and ∞ is no number
+    kept = np.where(beyond, np.where(np.isfinite(most), most, 0.0), draws)
+    low, high = np.nanquantile(kept, [tail, 1 - tail], axis=0)
+    share = beyond.sum(axis=0) / np.maximum(some.sum(axis=0), 1)
+    return np.where(share > 1 - tail, np.inf, low), np.where(share > tail, np.inf, high)
 
 
 def _over(estimate: Floats, error: Floats) -> Floats:
