@@ -367,6 +367,14 @@ def test_take_up_covariates_attrition_and_clusters_in_power():
     clusters = effects.minimum_detectable_effect(n=4000, sd=1.0, cluster_size=40, icc=0.1)
     assert clusters.meta["design_effect"] == pytest.approx(1 + 39 * 0.1)
     assert clusters.effect > base * (1 + 39 * 0.1) ** 0.5  # and Student's t
+    # of a cluster of 40 only 20 are seen
+    seen = {"n": 4000, "sd": 1.0, "cluster_size": 40, "attrition": 0.5}
+    half = effects.minimum_detectable_effect(icc=0.1, **seen)
+    assert half.meta["design_effect"] == pytest.approx(1 + 19 * 0.1)
+    # where all in a cluster are one, losing half of each loses nothing (100 clusters either way)
+    alike = effects.minimum_detectable_effect(icc=1.0, **seen).effect
+    whole = effects.minimum_detectable_effect(icc=1.0, **seen | {"attrition": 0.0}).effect
+    assert alike == pytest.approx(whole, rel=1e-9)
 
 
 def test_every_whole_block_has_the_shares():

@@ -13,6 +13,7 @@ from toolkit.errors import (
     CollinearityError,
     DuplicateKeyError,
     EmptyCohortError,
+    EstimationError,
     InputError,
     MissingValueError,
     ToolkitError,
@@ -64,6 +65,21 @@ def test_one_person_in_an_arm_asks_for_fixed_effects():
     frame = pl.DataFrame({"d": [1, 0] * 4, "y": range(8), "s": [0, 0, 1, 1, 2, 2, 3, 3]})
     with pytest.raises(EmptyCohortError, match="fixed_effects"):
         effects.experiment(frame, assigned="d", outcome="y", strata="s")
+
+
+def test_an_arm_of_one_person_or_cluster_has_no_error():
+    alone = TRIAL.with_columns(d=pl.int_range(40) == 0)
+    with pytest.raises(EmptyCohortError, match="assigned arm is one person"):
+        effects.experiment(alone, assigned="d", outcome="y")
+    with pytest.raises(EmptyCohortError, match="arm is one cluster"):
+        effects.experiment(TRIAL, assigned="d", outcome="y", cluster="d")
+
+
+def test_no_spread_is_no_certainty():
+    found = effects.experiment(TRIAL.with_columns(y="d"), assigned="d", outcome="y")
+    row = found.tidy().row(0, named=True)
+    assert (row["estimate"], row["std_error"]) == (1, 0)
+    assert row["p_value"] is row["conf_low"] is row["conf_high"] is None
 
 
 def test_few_clusters_are_said():
@@ -127,6 +143,10 @@ def test_no_key_is_shown():
         {"n": 100, "sd": 1, "take_up": 0},
         {"n": 100, "sd": 1, "icc": 2},
         {"n": 100, "sd": 1, "share": 1},
+        {"n": "100", "sd": 1},
+        {"n": True, "sd": 1},
+        {"n": 100, "baseline": float("nan")},
+        {"n": 100, "sd": 1, "cluster_size": 0.5},
     ],
 )
 def test_power_refuses(options):
@@ -188,7 +208,7 @@ def test_difference_in_differences_refuses(frame, options, error, said):
 
 
 def test_incomplete_persons_can_be_dropped_and_are_counted():
-    frame = panel((2, 2, None, None, None)).slice(1)
+    frame = panel((2, 2, 2, None, None)).slice(1)
     found = effects.difference_in_differences(frame, **NAMES, incomplete="drop")
     assert found.meta["dropped"]["persons not observed in every month"] == 1
     assert found.meta["n"] == 4
@@ -196,8 +216,46 @@ def test_incomplete_persons_can_be_dropped_and_are_counted():
 
 def test_starts_without_controls_later_are_counted():
     found = effects.difference_in_differences(panel((2, 2, 3, 3)), **NAMES)
-    assert found.meta["dropped"]["group-months without controls"] > 0
+    assert found.meta["dropped"]["group-months with fewer than two controls"] > 0
     assert found.tidy("group")["group"].to_list() == [2]
+
+
+def test_a_person_who_starts_alone_is_left_out_and_counted():
+    rng = np.random.default_rng(5)
+    start = (2,) + (3,) * 20 + (None,) * 20
+    frame = panel(start, months=5).with_columns(y=pl.Series(rng.normal(size=41 * 5)))
+    found = effects.difference_in_differences(frame, **NAMES)
+    assert found.tidy("group")["group"].to_list() == [3]
+    (alone,) = [why for why in found.meta["dropped"] if "start alone" in why]
+    assert found.meta["dropped"][alone] == 1
+    with pytest.raises(EmptyCohortError, match="two persons or more"):
+        effects.difference_in_differences(panel((2, None, None)), **NAMES)
+
+
+def test_a_window_without_anything_is_refused():
+    frame = panel((2, 2, None, None))
+    for options in ({"window": (5, 9)}, {"window": (1, -1)}, {"balanced": 40}, {"balanced": 0.5}):
+        with pytest.raises(CallError, match=r"window="):
+            effects.difference_in_differences(frame, **NAMES, **options)
+
+
+def test_leads_without_spread_refute_as_well():
+    start = (3,) * 4 + (None,) * 4
+    rise = pl.when(pl.col("start") == 3).then(pl.col("month")).otherwise(0) * 1.0
+    found = effects.difference_in_differences(panel(start, months=5).with_columns(y=rise), **NAMES)
+    assert found.lead_test.p_value == 0
+    assert any("refuted" in line for line in found.meta["warnings"])
+    row = found.tidy().filter(pl.col("time") == 1).row(0, named=True)
+    assert row["p_value"] is row["conf_low"] is row["band_low"] is None
+
+
+def test_one_cluster_an_arm_gives_no_certainty():
+    rng = np.random.default_rng(6)
+    frame = panel((3,) * 9 + (None,) * 9, months=5)
+    frame = frame.with_columns(y=pl.Series(rng.normal(size=90)), c=pl.col("start").is_null())
+    row = effects.difference_in_differences(frame, **NAMES, cluster="c").tidy().row(0, named=True)
+    assert row["std_error"] == 0
+    assert row["p_value"] is row["conf_low"] is row["band_high"] is None
 
 
 def test_groups_told_apart_by_covariates_are_left_out_and_said():
@@ -253,6 +311,15 @@ def test_before_after_says_gross_and_shows_the_dip():
         effects.before_after(
             frame, person="who", month="month", outcome="y", started_at="start", before=24
         )
+    with pytest.raises(InputError, match="changes within a person"):
+        effects.before_after(
+            frame.with_columns(c=pl.col("month") % 2), person="who", month="month", outcome="y",
+            started_at="start", before=12, after=12, cluster="c",
+        )  # fmt: skip
+    with pytest.raises(CallError, match="whole numbers"):
+        effects.before_after(
+            frame, person="who", month="month", outcome="y", started_at="start", before="4"
+        )
     with pytest.raises(CallError, match="no trend"):
         effects.before_after(
             frame, person="who", month="month", outcome="y", started_at="start", before=3, dip=2
@@ -260,9 +327,14 @@ def test_before_after_says_gross_and_shows_the_dip():
 
 
 def test_natural_experiment_refuses_an_empty_corner():
-    frame = pl.DataFrame({"x": [1, 1, 0, 0], "m": [1, 2, 1, 1], "y": [0, 1, 0, 1]})
+    frame = pl.DataFrame(
+        {"x": [1, 1, 1, 1, 0, 0], "m": [1, 1, 2, 2, 1, 1], "y": [0, 1, 0, 1, 0, 1]}
+    )
     with pytest.raises(EmptyCohortError, match="not exposed came in after"):
         effects.natural_experiment(frame, outcome="y", exposed="x", month="m", since=2)
+    one = frame.filter(pl.Series([True, True, True, False, True, True]))
+    with pytest.raises(EmptyCohortError, match="One person exposed came in after"):
+        effects.natural_experiment(one, outcome="y", exposed="x", month="m", since=2)
     with pytest.raises(WrongTypeError, match="one is a date"):
         effects.natural_experiment(
             frame, outcome="y", exposed="x", month="m", since=date(2010, 1, 1)
@@ -304,11 +376,24 @@ def test_whole_months_are_said_and_not_printed(capsys):
         ({"instruments": "x", "on": "x"}, CollinearityError, "made up of"),
         ({"instruments": "x", "cluster": "one"}, InputError, "same value"),
         ({"instruments": "x", "method": "ols"}, UnknownOptionError, "2sls"),
+        ({"instruments": ["x", "s"], "cluster": "d"}, CallError, "2 clusters tell nothing"),
+        ({"instruments": "x", "outcome": "d"}, EstimationError, "without anything left over"),
     ],
 )
 def test_instruments_refuse(options, error, said):
     with pytest.raises(error, match=said):
-        effects.instrumental_variables(TRIAL, outcome="y", treatment="d", **options)
+        effects.instrumental_variables(TRIAL, **{"outcome": "y", "treatment": "d"} | options)
+
+
+def test_a_border_that_all_obey_is_no_weak_instrument():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=600)
+    frame = pl.DataFrame({"x": x, "d": x >= 0, "y": x + rng.normal(size=600)})
+    found = effects.regression_discontinuity(
+        frame, running="x", cutoff=0, outcome="y", treatment="d"
+    )
+    assert not any("weak" in line for line in found.meta["warnings"])
+    assert found.tidy().filter(pl.col("term") == "take_up")["statistic"].item() is None
 
 
 def test_weak_instruments_are_flagged():

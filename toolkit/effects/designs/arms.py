@@ -114,6 +114,19 @@ class Arms:
         return np.column_stack([*parts, *crossed]), [*names, *crossed_names]
 
 
+def check_spread(treated: Bools, cluster: Ints | None) -> None:
+    """Raise where an arm is one person, or one cluster: it tells of no spread."""
+    what = "person" if cluster is None else "cluster"
+    for name, who in (("assigned", treated), ("control", ~treated)):
+        count = int(who.sum()) if cluster is None else len(np.unique(cluster[who]))
+        if count < 2:
+            raise EmptyCohortError(
+                f"The {name} arm is one {what}, which tells of no spread",
+                where=f"{int(who.sum()):,} rows",
+                fix="no error can be given: a case study, or clusters of a smaller kind",
+            )
+
+
 def _centre(values: Floats, weight: Floats) -> Floats:
     return np.asarray(values - np.average(values, axis=0, weights=weight))
 

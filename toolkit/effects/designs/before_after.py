@@ -16,6 +16,7 @@ from toolkit.errors import (
     CallError,
     DuplicateKeyError,
     EmptyCohortError,
+    InputError,
     MissingValueError,
     check_option,
 )
@@ -147,6 +148,8 @@ def before_after(
     """
     check_option("incomplete", incomplete, ("refuse", "drop"))
     check_interval(conf_level, "plain")
+    if any(isinstance(x, bool) or not isinstance(x, int) for x in (before, after, dip)):
+        raise CallError("before=, after= and dip= are whole numbers of months", fix="before=24")
     if min(before - dip, after) < 1 or dip < 1 or before - dip < 2:
         raise CallError(
             f"before={before}, after={after}, dip={dip} leave no trend to look at",
@@ -256,5 +259,12 @@ def _block(
     y = read_numbers(kept, outcome).reshape(where.shape)
     groups = rows.cluster
     if groups is not None:
+        moved = int((groups[where] != groups[where[0]]).any(axis=0).sum())
+        if moved:
+            raise InputError(
+                "The cluster changes within a person, and should be one for all months",
+                where=f"{moved:,} of {where.shape[1]:,} persons",
+                fix="take what held at the start",
+            )
         groups = np.unique(groups[where[0]], return_inverse=True)[1].astype(np.int64)
     return y, rows.weight[where].mean(axis=0), groups

@@ -123,7 +123,8 @@ class Border:
         table = pl.concat(
             pl.DataFrame(
                 {
-                    "term": terms, "estimate": value, "std_error": se, "statistic": value / se,
+                    "term": terms, "estimate": value, "std_error": se,
+                    "statistic": value / np.where(se > 0, se, np.nan),
                     "p_value": p, "conf_low": limits.min(axis=1), "conf_high": limits.max(axis=1),
                 }
             )

@@ -150,7 +150,7 @@ def regression_discontinuity(
         )
     if cluster and rows.cluster is not None:
         rows.notes.extend(few_clusters(int(rows.cluster.max()) + 1, cluster))
-    if taken is not None and abs(fit.first_stage[0] / fit.first_stage[1]) < 10**0.5:
+    if taken is not None and abs(fit.first_stage[0]) < 10**0.5 * fit.first_stage[1]:
         rows.notes.append("taking part hardly jumps at the border (F below 10): weak instrument")
     kind = "fuzzy" if treatment else "sharp"
     who = "who take part because of it, " if treatment else ""

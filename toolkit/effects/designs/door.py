@@ -131,14 +131,17 @@ def require_variation(
 def t_interval(
     estimate: Floats, std_error: Floats, df: Floats | float, conf_level: float
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return statistic, p-value and bounds by Student's t; normal where df is infinite."""
+    """Return statistic, p-value and bounds by Student's t; normal where df is infinite.
+
+    NaN without a standard error: no spread was seen, which does not make the estimate certain.
+    """
     from scipy.special import stdtr, stdtrit
 
     freedom = np.minimum(np.broadcast_to(np.asarray(df, dtype=float), estimate.shape), 1e10)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.where(std_error > 0, estimate / std_error, np.nan)
     p_value = 2 * stdtr(freedom, -np.abs(statistic))
-    half = stdtrit(freedom, 0.5 + conf_level / 2) * std_error
+    half = stdtrit(freedom, 0.5 + conf_level / 2) * np.where(std_error > 0, std_error, np.nan)
     return statistic, p_value, estimate - half, estimate + half
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from toolkit.effects.designs.arms import Arms
+from toolkit.effects.designs.arms import Arms, check_spread
 from toolkit.effects.designs.door import (
     effect_table,
     read_numbers,
@@ -127,6 +127,7 @@ def experiment(
         rows = rows.keep(seen, "outcome not observed (attrition)")
     treated = read_treatment(rows.frame, assigned)
     require_no_nulls(rows.frame, *layers)
+    check_spread(treated, rows.cluster)
     compare = Arms(rows, treated, assigned, layers, within)
     outcomes = [read_numbers(rows.frame, outcome)]
     require_variation(outcomes[0], outcome)

@@ -116,10 +116,21 @@ def instrumental_variables(
     fit, moves = _fit(y, d, x, z, rows.weight if weights else None, rows.cluster, method)
     stage = _reduced_forms(y, d, x, z, rows.weight, rows.cluster)
     k = len(names)
+    if clusters is not None and clusters <= k:
+        raise CallError(
+            f"{clusters:,} clusters tell nothing of the spread of {k:,} instruments together",
+            fix="fewer instruments, or clusters of a smaller kind",
+        )
     strength, critical = effective_f(stage.treatment, stage.vcov[k:, k:], stage.gram)
-    pieces, least = anderson_rubin_set(stage.outcome, stage.treatment, stage.vcov,
-                                       conf_level=conf_level)  # fmt: skip
-    error = float(np.sqrt(stage.scale * float(moves @ moves)))
+    try:
+        pieces, least = anderson_rubin_set(stage.outcome, stage.treatment, stage.vcov,
+                                           conf_level=conf_level)  # fmt: skip
+    except np.linalg.LinAlgError as error:
+        raise EstimationError(
+            "Some effect explains the outcome without anything left over",
+            fix="is the outcome another name of the treatment?",
+        ) from error
+    spread = float(np.sqrt(stage.scale * float(moves @ moves)))
     if strength < critical:
         rows.notes.append(
             f"weak instruments: effective F {strength:.1f} is below {critical:.1f}; only the "
@@ -138,7 +149,7 @@ def instrumental_variables(
             estimand=f"mean effect of {treatment} on those whom the instruments move to it (LATE)",
             cluster=cluster, conf_level=conf_level, variance="CR1" if cluster else "HC1",
         ),
-        estimates=_table(fit, error, stage, pieces, df, conf_level, _least_squares(
+        estimates=_table(fit, spread, stage, pieces, df, conf_level, _least_squares(
             y, d, x, rows.weight, rows.cluster)),
         influence=moves * np.sqrt(stage.scale),
         first_stage=effect_table(names, stage.treatment, stages, df=df, conf_level=conf_level),

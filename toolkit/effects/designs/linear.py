@@ -178,7 +178,9 @@ def _by_cluster(
     basis, residual = basis[order], residual[order]
     starts = np.flatnonzero(np.diff(cluster[order], prepend=-1))
     count, k, q = len(starts), basis.shape[1], against.shape[1]
-    scores = np.add.reduceat(basis[:, :, None] * residual[:, None, :], starts, axis=0)  # (C, k, m)
+    each = basis[:, :, None] * residual[:, None, :]
+    scores = np.add.reduceat(each, starts, axis=0)  # (C, k, m)
+    scores[np.abs(scores) <= 1e-12 * np.abs(each).sum(axis=0)] = 0.0  # only rounding is left
     influence = np.zeros((count, q, residual.shape[1]))
     size, reach = np.zeros((count, q)), np.zeros((count, k, q))
     top = 0.0

@@ -245,11 +245,13 @@ def natural_experiment(
     late = months >= start
     for who, whom in ((touched, "exposed"), (~touched, "not exposed")):
         for when, said in ((late, "after"), (~late, "before")):
-            if not (who & when).any():
+            count = int((who & when).sum())
+            if count < 2:
                 raise EmptyCohortError(
-                    f"Nobody {whom} came in {said} the change", where=f"column {month!r}",
+                    f"{'One person' if count else 'Nobody'} {whom} came in {said} the change",
+                    where=f"column {month!r}",
                     fix="a longer window, or another group to compare with",
-                )  # fmt: skip
+                )
     names: tuple[str, ...] = ()
     values = np.zeros((len(y), 0))
     if on is not None:

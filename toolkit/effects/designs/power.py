@@ -62,7 +62,9 @@ class _Plan:
         t = stdtrit(df, 1 - self.level / 2)
         if shift > t + 20:
             return 1.0
-        return float(1 - nctdtr(df, shift, t) + nctdtr(df, shift, -t))
+        # where the other tail is too small to be computed it is 0
+        under, over = np.nan_to_num([nctdtr(df, shift, t), nctdtr(df, shift, -t)])
+        return float(1 - under + over)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,8 +172,9 @@ def minimum_detectable_effect(
     The test is that of the difference in means with its own variance in each arm, as `experiment`
     computes it: power = Φ(δ/s - z) + Φ(-δ/s - z), with δ = take-up × effect and
     s² = (1 - R²) deff (p₁(1-p₁)/n₁ + p₀(1-p₀)/n₀), deff = 1 + ((1 + cv²) m - 1) icc (Eldridge,
-    Ashby and Kerry 2006). With clusters the distribution is Student's t, on their number less two.
-    An effect found is in either direction, as the effect of a programme may be.
+    Ashby and Kerry 2006); n and m are people whose outcome is observed. With clusters the
+    distribution is Student's t, on their number less two. An effect found is in either direction,
+    as the effect of a programme may be.
 
     Examples
     --------
@@ -183,6 +186,11 @@ def minimum_detectable_effect(
     2496
     """
     begin = clock.perf_counter()
+    _check_numbers(
+        n=n, effect=effect, baseline=baseline, sd=sd, share=share, take_up=take_up, r2=r2,
+        attrition=attrition, cluster_size=cluster_size, icc=icc, cluster_cv=cluster_cv, power=power,
+        level=level,
+    )  # fmt: skip
     _check(n, effect, baseline, sd, cluster_size)
     for name, value, low, high in (
         ("share", share, 0, 1), ("power", power, 0, 1), ("level", level, 0, 1),
@@ -196,7 +204,7 @@ def minimum_detectable_effect(
         raise CallError(
             "take_up lies above 0 up to 1, icc from 0 to 1, cluster_cv from 0, power above level"
         )
-    size = cluster_size or 1.0
+    size = max((cluster_size or 1.0) * (1 - attrition), 1.0)  # people seen of a cluster
     spread = max(1 + ((1 + cluster_cv**2) * size - 1) * icc, 1.0)
     plan = _Plan(
         share=share, baseline=baseline, sd=sd, r2=r2, take_up=take_up, observed=1 - attrition,
@@ -228,6 +236,13 @@ def minimum_detectable_effect(
     )  # fmt: skip
 
 
+def _check_numbers(**given: Any) -> None:
+    for name, value in given.items():
+        usable = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        if value is not None and not (usable and np.isfinite(value)):
+            raise CallError(f"{name}={value!r} is not a number")
+
+
 def _check(
     n: float | None, effect: float | None, baseline: float | None, sd: float | None,
     cluster_size: float | None,
@@ -241,6 +256,8 @@ def _check(
         )
     if baseline is not None and not 0 < baseline < 1:
         raise CallError(f"baseline={baseline!r} is not between 0 and 1", fix="write 25% as 0.25")
+    if cluster_size is not None and cluster_size < 1:
+        raise CallError(f"cluster_size={cluster_size!r} is less than one person")
     for name, value in (("n", n), ("sd", sd), ("cluster_size", cluster_size)):
         if value is not None and not 0 < value < float("inf"):
             raise CallError(f"{name}={value!r} is not a positive number")

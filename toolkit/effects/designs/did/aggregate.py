@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from toolkit.errors import CallError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -63,11 +65,18 @@ def plan_summaries(
     share = np.array([size[g] for g in group]) / panel.weight.sum()
     after = event >= 0
     shown = np.ones(len(cells), dtype=bool)
+    _check(window, balanced)
     if window is not None:
         shown &= (event >= window[0]) & (event <= window[1])
     if balanced is not None:
         shown &= (times[-1] - group >= balanced) & (event <= balanced)
         shown &= event > balanced - (times[-1] - times[0] + 1)
+    if not shown.any():
+        raise CallError(
+            "No group-month lies within window=, or is of a group followed as long as balanced=",
+            where=f"times since the start from {event.min()} to {event.max()}",
+            fix="widen the window, or ask for less",
+        )
     rows: list[tuple[str, int | None, Floats]] = []
     rows += [("event", int(e), share * ((event == e) & shown)) for e in np.unique(event[shown])]
     rows += [("group", int(g), after * (group == g) * 1.0) for g in np.unique(group[after])]
@@ -81,6 +90,14 @@ def plan_summaries(
         schema_overrides={"at": pl.Int64},
     )
     return Plan(labels=labels, weight=np.stack([row[2] for row in rows]))
+
+
+def _check(window: tuple[int, int] | None, balanced: int | None) -> None:
+    whole = [*(window or ()), *([] if balanced is None else [balanced])]
+    if any(isinstance(x, bool) or not isinstance(x, (int, np.integer)) for x in whole):
+        raise CallError("window= and balanced= are whole numbers", fix="window=(-12, 24)")
+    if window is not None and (len(window) != 2 or window[0] > window[1]):
+        raise CallError(f"window={window!r} does not run from low to high", fix="window=(-12, 24)")
 
 
 def share_influence(

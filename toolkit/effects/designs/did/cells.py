@@ -33,6 +33,8 @@ Base = Literal["universal", "varying"]
 Control = Literal["not_yet", "never"]
 #: From this chance on a control stands for hundreds: said, never trimmed.
 HIGH = 0.99
+_ALONE = "persons who start alone in their month (one person has no spread)"
+_FEW = "group-months with fewer than two controls"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +96,16 @@ def plan_cells(
     A group's base month is the last one before treatment begins (or is foreseen). With a varying
     base, months before treatment are compared with the month before each. Controls of a cell are
     persons whose treatment has not begun (nor is foreseen) in either of its two months; with
-    ``never``, persons whose treatment does not begin within the panel.
+    ``never``, persons whose treatment does not begin within the panel. A person who starts alone,
+    or is the only control, has no spread: an error would be that of the others only.
     """
     times, count = panel.times, len(panel.times)
     cells: list[Cell] = []
     lost: dict[str, int] = {}
     for group, first, last in slices_of(panel):
+        if last - first < 2:
+            lost[_ALONE] = lost.get(_ALONE, 0) + 1
+            continue
         before = int(np.searchsorted(times, group - anticipation)) - 1
         if before < 0:
             lost["persons without a month before treatment is foreseen"] = (
@@ -117,17 +123,15 @@ def plan_cells(
             until = count - 1 if control == "never" else max(time, start)
             from_ = control_from(panel, until, anticipation)
             total = len(panel.group) - from_ - (last - first if first >= from_ else 0)
-            if total < 1:
-                lost["group-months without controls"] = (
-                    lost.get("group-months without controls", 0) + 1
-                )
+            if total < 2:
+                lost[_FEW] = lost.get(_FEW, 0) + 1
                 continue
             cells.append(Cell(group=group, time=time, base=start, first=first, last=last,
                               controls=from_))  # fmt: skip
     if not cells:
         never = "control='not_yet', or " if control == "never" else ""
         raise EmptyCohortError(
-            "No group has controls: nobody is treated later or not at all",
+            "No group has controls: of both it takes two persons or more",
             where=f"{len(panel.group):,} persons in {count:,} months",
             fix=f"{never}a panel that holds persons who are not (yet) treated",
         )

@@ -77,7 +77,7 @@ class Summaries:
         table = effect_table([""] * len(error), rows["estimate"].to_numpy(), error,
                              conf_level=self.conf_level)  # fmt: skip
         largest = np.quantile(self.draws(vcov, seed=self.seed), self.conf_level)
-        half = pl.Series(largest * error)
+        half = pl.Series(np.where(error > 0, largest * error, np.nan)).fill_nan(None)
         return pl.concat(
             [rows.select("at", "n_group", "n_treated"), table.drop("term")], how="horizontal"
         ).with_columns(band_low=pl.col("estimate") - half, band_high=pl.col("estimate") + half)
@@ -103,9 +103,14 @@ class Summaries:
         before = (rows["at"] < -self.anticipation).to_numpy()
         estimate, vcov = rows["estimate"].to_numpy()[before], vcov[np.ix_(before, before)]
         error = np.sqrt(np.diag(vcov))
-        if not before.any() or not (error > 0).all():
+        some = error > 0
+        if (estimate[~some] != 0).any():  # a difference without any doubt
+            return LeadTest(statistic=None, df=int(before.sum()), p_value=0.0, largest=None,
+                            largest_p_value=0.0)  # fmt: skip
+        if not some.any():
             return LeadTest(statistic=None, df=int(before.sum()), p_value=None, largest=None,
                             largest_p_value=None)  # fmt: skip
+        estimate, vcov, error = estimate[some], vcov[np.ix_(some, some)], error[some]
         statistic, p_value = wald_test(estimate, vcov)
         largest = float(np.abs(estimate / error).max())
         drawn = self.draws(vcov, seed=self.seed)
