@@ -36,6 +36,8 @@ Missing = Literal["refuse", "indicator"]
 
 #: Text with more levels than this is no covariate but a key.
 MOST_LEVELS = 1000
+#: Numbers above this have squares, and products of squares, that are none.
+_LARGEST = 1e75
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +112,11 @@ def read_column(
             f"Column {name!r} has infinite values",
             where=f"{int(np.isinf(seen).sum()):,} of {len(values):,} rows",
             fix="look at how it was computed: a logarithm of 0, a division by 0",
+        )
+    if np.abs(seen).max(initial=0.0) > _LARGEST:
+        raise InputError(
+            f"Column {name!r} has values too large to be squared",
+            fix="divide it by its usual size first",
         )
     binary = series.dtype == pl.Boolean or bool(((seen == 0) | (seen == 1)).all())
     return Compared(

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, DuplicateKeyError, EmptyCohortError, InputError
+from toolkit.errors import (
+    CallError,
+    DuplicateKeyError,
+    EmptyCohortError,
+    InputError,
+    WrongTypeError,
+)
 from toolkit.frames import require_columns, require_no_nulls, require_numeric, to_frame
 from toolkit.matching.balance.columns import Compared
 from toolkit.matching.balance.rows import rows_of, write_rows
@@ -104,6 +110,14 @@ def _long_months(frame: pl.DataFrame, long: pl.DataFrame) -> Iterator[tuple[int,
         )
     require_no_nulls(long, "month")
     require_numeric(long, "month")
+    if not (long["month"] == long["month"].cast(pl.Int64, strict=False)).all():
+        raise CallError("The history's months are not whole", fix="count whole months: -24 … -1")
+    for name in keys:
+        ours, theirs = frame.schema[name], long.schema[name]
+        if ours != theirs and not (ours.is_numeric() and theirs.is_numeric()):
+            raise WrongTypeError(
+                f"Key {name!r} is {theirs} in the history and {ours} in the data", fix="cast one"
+            )
     left = frame.select(keys)
     for month in long["month"].unique().sort():
         part = long.filter(pl.col("month") == month).select(*keys, "value")

@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import polars as pl
 
-from toolkit.errors import CallError, check_option
+from toolkit.errors import CallError, EmptyCohortError, check_option
 from toolkit.frames import require_columns, require_numeric, to_frame
 from toolkit.matching.balance.columns import Missing
 from toolkit.matching.balance.extra import MOST_SUBCLASSES, score_overlap, subclass_table
 from toolkit.matching.balance.groups import make_groups
 from toolkit.matching.balance.history import history_table
+from toolkit.matching.balance.limits import keeps_to, read_limits
 from toolkit.matching.balance.result import Balance
 from toolkit.matching.balance.rows import covariate_rows, write_rows
 from toolkit.matching.balance.statistics import Standard
-from toolkit.matching.sample import Sample, kish, plain_sample, read_sampling
+from toolkit.matching.sample import (
+    Sample,
+    kish,
+    plain_sample,
+    read_sampling,
+    require_finite,
+)
 from toolkit.matching.treatment import ESTIMANDS, Estimand
 from toolkit.provenance import versions
 
@@ -144,9 +151,9 @@ def balance(
     named = _names(sample, covariates)
     standard = standardise or _STANDARD[sample.estimand]
     check_option("standardise", standard, get_args(Standard))
-    limits = _limits(thresholds)
-    if bins < 2:
-        raise CallError(f"bins={bins} is no overlap", fix="take 10 to 50 bins")
+    limits = read_limits(thresholds)
+    if not isinstance(bins, int) or bins < 2:
+        raise CallError(f"bins={bins!r} is no overlap", fix="take 10 to 50 bins")
     after = _after(sample, balancing)
     groups = make_groups(sample.treated, sample.sampling, after)
     scores = _scores(sample, score)
@@ -174,7 +181,7 @@ def balance(
         for at, name in enumerate(groups.samples)
     }
     return Balance(
-        table=table.with_columns(balanced=_keeps(limits)), history=past, subclasses=inside,
+        table=table.with_columns(balanced=keeps_to(limits)), history=past, subclasses=inside,
         score_overlap=None if scores is None else score_overlap(scores, groups, bins),
         thresholds=limits,
         ess=ess, sizes=sizes,
@@ -253,31 +260,10 @@ def _scores(sample: Sample, score: str | None) -> pl.Series | None:
         return sample.score
     require_columns(sample.frame, score)
     require_numeric(sample.frame, score)
+    require_finite(sample.frame, score)
+    if not sample.frame[score].cast(pl.Float64).fill_nan(None).count():
+        raise EmptyCohortError(f"No row has a score {score!r}", fix="leave score= out")
     return sample.frame[score]
-
-
-def _limits(thresholds: Mapping[str, float] | None) -> dict[str, float]:
-    limits = {"smd": 0.1} if thresholds is None else dict(thresholds)
-    for name, limit in limits.items():
-        check_option("thresholds", name, ("smd", "ks", "variance_ratio"))
-        low = 1.0 if name == "variance_ratio" else 0.0
-        if not limit >= low:
-            raise CallError(
-                f"The threshold of {name} is {limit:g}", fix=f"give a number of at least {low:g}"
-            )
-    return limits
-
-
-def _keeps(limits: Mapping[str, float]) -> pl.Expr:
-    """Return whether a row keeps to the thresholds; what it does not have cannot break them."""
-    kept = [pl.lit(value=True)]
-    for name, limit in limits.items():
-        value = pl.col(name)
-        if name == "variance_ratio":
-            kept.append(value.is_between(1 / limit, limit).fill_null(value=True))
-        else:
-            kept.append((value.abs() <= limit).fill_null(value=False))
-    return pl.all_horizontal(kept)
 
 
 def _notes(table: pl.DataFrame, flat: list[str], scores: pl.Series | None) -> list[str]:

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+#: Columns of the table of coefficients, beside the groups.
+_TIDY = frozenset({
+    "term", "estimate", "std_error", "robust_se", "statistic", "p_value", "conf_low", "conf_high",
+})  # fmt: skip
 _LEFT = re.compile(r"\s*(?:`([^`]+)`|([^\W\d]\w*))\s*")
 
 
@@ -123,6 +127,7 @@ def propensity(
     treated = read_treatment(frame, treatment)
     weight = read_sampling(frame, weights)
     groups = as_columns(by)
+    _check_call(groups, seed)
     require_columns(frame, *groups, *([cluster] if cluster else []))
     require_no_nulls(frame, *groups, *([cluster] if cluster else []))
     together = None if cluster is None else frame[cluster]
@@ -169,6 +174,15 @@ def propensity(
         covariates=tuple(one for one in variables if one in frame.columns),
         _cluster=together, _weighted=weights is not None, _conf_level=conf_level, _groups=groups,
     )  # fmt: skip
+
+
+def _check_call(groups: Sequence[str], seed: Any) -> None:
+    taken = _TIDY & set(groups)
+    if taken:
+        raise CallError(f"by= names {min(taken)!r}, which is a column of tidy()", fix="rename it")
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool) and seed >= 0
+    if seed is not None and not whole:
+        raise CallError(f"seed={seed!r} is no whole number from 0", fix="for instance seed=1")
 
 
 def split_formula(formula: str, treatment: str | None) -> tuple[str, str]:

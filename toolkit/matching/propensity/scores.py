@@ -56,6 +56,7 @@ def cross_scores(
 ) -> Floats:  # fmt: skip
     """Return the score of each row, (N,), by models that have not seen its fold."""
     score = np.empty(design.n_rows)
+    x = np.empty((0, 0)) if isinstance(model, str) else design.matrix()
     for k in range(int(fold.max()) + 1):
         out = fold == k
         require_both(treated[~out], weight[~out], f"outside fold {k + 1}")
@@ -65,7 +66,6 @@ def cross_scores(
                 2
             ][out]
         else:
-            x = design.matrix()
             used = weight[~out] if weighted else None
             score[out] = learn_scores(model, x[~out], treated[~out], used, x[out], seed)
     if not isinstance(model, str):

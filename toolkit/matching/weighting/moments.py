@@ -21,7 +21,7 @@ def with_moments(design: Design, moments: int) -> Design:
     A term of two values has no square of its own, one of three no cube. Powers are those of
     (x - mean) / sd, which balance the same and can be told apart better.
     """
-    if isinstance(moments, bool) or moments not in range(1, _MOST + 1):
+    if not isinstance(moments, int) or isinstance(moments, bool) or not 1 <= moments <= _MOST:
         raise CallError(
             f"moments={moments!r} is not 1, 2 or 3", fix="1 balances means, 2 variances too"
         )

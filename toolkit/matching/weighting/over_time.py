@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from toolkit.errors import CallError
 from toolkit.estimation.formula import variables_of
-from toolkit.frames import to_frame
+from toolkit.frames import require_columns, require_rows, to_frame
 from toolkit.matching.sample import Sample, attrition_of, first_step, read_sampling
 from toolkit.matching.treatment import ESTIMANDS, read_treatment
 from toolkit.matching.weighting.over_time_models import (
@@ -62,6 +63,9 @@ class WeightedOverTime(Sample):
 
         Columns: the time, `n, n_treated, mean, sd, smallest, largest, ess`.
         """
+        taken = {"n", "n_treated", "mean", "sd", "smallest", "largest", "ess"} & {self.time}
+        if taken:
+            raise CallError(f"Time is called {self.time!r}, as a column here", fix="rename it")
         w = pl.col("\0w")
         return (
             self.frame.select(pl.col(self.time))
@@ -159,6 +163,8 @@ def weigh_over_time(
     """
     begin = clock.perf_counter()
     frame = to_frame(panel)
+    require_columns(frame, person, time, treatment)
+    require_rows(frame)
     rows = read_panel(frame, person, time)
     treated = read_treatment(frame, treatment)
     sampling = read_sampling(frame, weights)
@@ -188,7 +194,9 @@ def weigh_over_time(
         log_weight += part.log_factor(rows)
     weight = np.exp(rows.running_sum(log_weight))
     cut = np.zeros(frame.height, dtype=bool)
-    said = _not_in_history(on_history, on_baseline, frame) if stabilise else []
+    said = list(dict.fromkeys(text for part in parts for text in part.model.meta["warnings"]))
+    if stabilise:
+        said += _not_in_history(on_history, on_baseline, frame)
     bounds = None
     if quantiles is not None:
         used = sampling > 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.errors import CallError, EmptyCohortError, WrongTypeError
+from toolkit.errors import CallError, EmptyCohortError, UnknownCodeError, WrongTypeError
 from toolkit.estimation.formula import variables_of
 from toolkit.frames import require_columns
 from toolkit.matching.propensity.fit import propensity
@@ -118,6 +118,13 @@ def read_censored(frame: pl.DataFrame, panel: Panel, censored: str) -> Bools:
             f"Column {censored!r} is {dtype}, not true/false or 1/0",
             fix="true in a person's last row when the next is missing",
         )
+    odd = ~frame[censored].cast(pl.Float64).is_in([0.0, 1.0]).fill_null(value=True)
+    if odd.any():
+        raise UnknownCodeError(
+            f"Column {censored!r} holds other values than true/false or 1/0",
+            where=f"{int(odd.sum()):,} of {frame.height:,} rows",
+            fix="1 in a person's last row when the next is missing",
+        )
     seen = frame[censored].is_not_null().to_numpy()
     lost = (frame[censored].cast(pl.Float64).fill_null(0.0) == 1).to_numpy()
     last = np.zeros(frame.height, dtype=bool)
@@ -130,6 +137,14 @@ def read_censored(frame: pl.DataFrame, panel: Panel, censored: str) -> Bools:
         )
     if not lost.any():
         raise EmptyCohortError(f"Nobody is lost in {censored!r}", fix="leave out censored=")
+    open_end = last & seen & ~lost
+    if open_end.any():
+        raise CallError(
+            f"Last rows of persons are said not to be lost ({censored!r} is false)",
+            where=f"{int(open_end.sum()):,} of {int(last.sum()):,} last rows",
+            fix="null where nobody can be lost (the end of the study, death); true where the next "
+            "row could have been there",
+        )
     return np.asarray(seen)
 
 
