@@ -104,17 +104,23 @@ class _Near:
         return np.divide(total, others, out=np.zeros(len(total)), where=others > 0)
 
     def covariances(self, columns: Floats, y: Floats, weight: Floats) -> Floats:
-        """Return Σ over rows of weight × covariance of each column with y among the nearest."""
+        """Return Σ over rows of weight × covariance of each column with y among the nearest.
+
+        Σ_i w_i Σ_(r near i) x_r (y_r - ȳ_i) = Σ_r x_r (y_r a_r - b_r), with a_r = Σ w_i over those
+        i that r is near to, and b_r = Σ w_i ȳ_i.
+        """
         several = self.size > 1
         share = np.divide(weight, self.size - 1, out=np.zeros(len(weight)), where=several)
         y = y[self.arm] - y[self.arm].mean()
         mean = self._sums(y) / self.size
-        found = np.empty(columns.shape[1])
-        for j, column in enumerate(columns[self.arm].T):
-            # Σ x y - x̄ Σ y, from the arm's middle so that little is lost in the difference
-            x = column - column.mean()
-            found[j] = share @ (self._sums(x * y) - mean * self._sums(x))
-        return found
+        x = columns[self.arm]
+        return np.asarray((y * self._spread(share) - self._spread(share * mean)) @ (x - x.mean(0)))
+
+    def _spread(self, values: Floats) -> Floats:
+        """Return the sum of values over those each row of the arm is near to."""
+        size = int(self.place.max()) + 2
+        step = np.bincount(self.low, values, size) - np.bincount(self.high, values, size)
+        return np.asarray(np.cumsum(step)[self.place])
 
     def _sums(self, values: Floats) -> Floats:
         """Return sums over the nearest."""
