@@ -32,8 +32,8 @@ def largest_deviations(covariance: Floats, scale: Floats, *, draws: int, seed: i
     Examples
     --------
     >>> import numpy as np
-    >>> alone = largest_deviations(np.eye(1), np.ones(1), draws=10_000, seed=1)
-    >>> both = largest_deviations(np.eye(2), np.ones(2), draws=10_000, seed=1)
+    >>> alone = largest_deviations(np.eye(1), np.ones(1), draws=100_000, seed=1)
+    >>> both = largest_deviations(np.eye(2), np.ones(2), draws=100_000, seed=1)
     >>> [round(float(np.quantile(found, 0.95)), 1) for found in (alone, both)]
     [2.0, 2.2]
     """

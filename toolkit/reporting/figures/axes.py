@@ -106,7 +106,7 @@ def ratio_ticks(low: float, high: float, most: int) -> list[float]:
     Examples
     --------
     >>> ratio_ticks(0.8, 1.3, 5)
-    [0.67, 0.8, 1.0, 1.25, 1.5]
+    [0.8, 1.0, 1.25, 1.5]
     """
     for steps in _RATIOS:
         if steps[0] <= low and high <= steps[-1]:
