@@ -45,15 +45,15 @@ def judge(found, row, thresholds, **evidence):
     return Finding(row["estimate"], row["conf_low"], row["conf_high"], tuple(flags))
 
 
-def of_sample(sample, cluster=None, *, before=BEFORE, since=None, values=None, **options):
+def of_sample(sample, cluster=None, *, seen=SEEN, before=BEFORE, since=None, values=None):
     """Return the finding of a matched, weighted or plain sample; `since` where weights change."""
     found = effects.contrast(
-        sample, outcome="work", measure="difference", cluster=cluster, since=since, **options
+        sample, outcome="work", measure="difference", cluster=cluster, since=since
     )
     row = found.tidy().row(by_predicate=pl.col("term") == "difference", named=True)
     test = effects.placebo(sample, outcome_before=before, cluster=cluster, missing="drop")
     written = THRESHOLDS if values is None else {**THRESHOLDS, "more": PRETENDED}
-    return judge(found, row, written, balance=matching.balance(sample, SEEN), sample=sample,
+    return judge(found, row, written, balance=matching.balance(sample, seen), sample=sample,
                  placebo=test, values=values)  # fmt: skip
 
 
@@ -93,11 +93,11 @@ def _worst(table):
     return pl.DataFrame({"p_value": [lowest], "largest": [table["estimate"].abs().max()]})
 
 
-def of_scores(rows, treatment, before=BEFORE):
+def of_scores(rows, treatment, *, on=FORMULA, before=BEFORE):
     """Return the finding of the doubly robust estimator, whose placebo is of its own kind."""
     found = effects.doubly_robust(
         rows, treatment=treatment, outcome=["work", *before],
-        on=FORMULA if "time" in rows.columns else "x + late", estimand="ATT", link="linear",
+        on=on, estimand="ATT", link="linear",
         cluster="person", measure="difference", missing="drop",
     )  # fmt: skip
     table = found.tidy().filter(pl.col("term") == "difference")
@@ -210,5 +210,5 @@ def of_ever(people):
         "inverse probability": matching.weigh(people, on=score),
     }
     found = {name: of_sample(one, before=before) for name, one in samples.items()}
-    found["doubly robust"] = of_scores(people, "ever", before)
+    found["doubly robust"] = of_scores(people, "ever", on="x + late", before=before)
     return {f"ever started: {name}": one for name, one in found.items()}

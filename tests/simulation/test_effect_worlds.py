@@ -22,7 +22,7 @@ def _load(name):
 
 worlds, methods = _load("effect_worlds"), _load("effect_worlds_methods")
 
-REPLICATES = max(2, int(os.environ.get("COVERAGE_REPLICATES", "10")) // 5)
+REPLICATES = max(1, int(os.environ.get("COVERAGE_REPLICATES", "5")) // 5)
 PEOPLE = 4000
 #: Lives behind the truth: its own error is to be small beside that of the mean of all replicates.
 LIVES = 40_000 if REPLICATES < 20 else 1_000_000
