@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from toolkit import registers
-from toolkit.errors import EmptyCohortError, OutsideCoverageError
+from toolkit.errors import CallError, EmptyCohortError, OutsideCoverageError
 from toolkit.trajectories import recipe, support_panel
 
 D = date
@@ -168,3 +168,9 @@ def test_what_is_not_covered() -> None:
     other = recipe("iwi_2008").replace(schemes=("ioaw",))
     with pytest.raises(EmptyCohortError, match="Nobody on ioaw"):
         support_panel(register(), other, window="2004-01/2004-06")
+
+
+@pytest.mark.parametrize("option", [{"washout": -1}, {"washout": 1.5}, {"pension_age": "65"}])
+def test_months_and_years_are_whole(option):
+    with pytest.raises(CallError, match="no whole number from 0"):
+        support_panel(register(), recipe("iwi_2008"), window="2004-01/2004-06", **option)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from toolkit.errors import EmptyCohortError, OutsideCoverageError
+from toolkit.errors import CallError, EmptyCohortError, OutsideCoverageError
 from toolkit.provenance import versions
 from toolkit.result import Result
 from toolkit.trajectories.benefits import benefit_coverage, coverage_of, merged_spells
@@ -105,7 +105,7 @@ def support_panel(
 
     Raises
     ------
-    OutsideCoverageError, EmptyCohortError
+    CallError, OutsideCoverageError, EmptyCohortError
 
     Notes
     -----
@@ -114,6 +114,9 @@ def support_panel(
     would condition on that future.
     """
     begin = clock.perf_counter()
+    for name, value in (("washout", washout), ("pension_age", pension_age)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            raise CallError(f"{name}={value!r} is no whole number from 0", fix="months, and years")
     period = Window.of(window)
     longest = STRETCHES[-1][1]
     history = Window(month_start(month_index(period.start) - longest), period.end)

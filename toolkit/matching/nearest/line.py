@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 
+#: Rows of a kind that are looked at to see how many keep to the calipers, and what is few.
+_SOME, _NARROW = 500, 0.02
+
+
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """Rows sorted by cell and score, and where the partners of each focal row are.
@@ -60,7 +64,8 @@ def match_on_line(task: Task, line: Line | None = None) -> tuple[Ints, Ints, Flo
     The partners are sorted by cell, score and rank. Who is taken is linked to the next free one
     on either side (union-find, paths halved), so that all n searches together cost n log n and
     the result is that of looking at every free partner each time. Further calipers and columns
-    that must differ are looked at on the way, which costs as many steps as it takes to find one.
+    that must differ are looked at on the way, which costs as many steps as it takes to find one;
+    where calipers leave few, the search goes through a tree.
 
     Parameters
     ----------
@@ -69,6 +74,10 @@ def match_on_line(task: Task, line: Line | None = None) -> tuple[Ints, Ints, Flo
     line : Line, optional
         Its rows, where they are sorted already.
     """
+    if is_narrow(task):
+        from toolkit.matching.nearest.tree import match_in_tree
+
+        return match_in_tree(task)
     from toolkit.matching.nearest import line_kernels as kernels
 
     line = sort_line(task) if line is None else line
@@ -89,6 +98,24 @@ def match_on_line(task: Task, line: Line | None = None) -> tuple[Ints, Ints, Flo
     )  # fmt: skip
     focal, partner = rows[focal], pool[partner]
     return focal, partner, np.abs(score[focal] - score[partner])
+
+
+def is_narrow(task: Task) -> bool:
+    """Tell whether so few partners keep to the calipers on columns that a tree finds them sooner.
+
+    On a line everybody between is looked at; in a tree the columns are dimensions of the boxes.
+    """
+    if not len(task.width):
+        return False
+    rows, pool = np.flatnonzero(task.focal), np.flatnonzero(~task.focal)
+    if not len(rows) or not len(pool):
+        return False
+    some, other = (at[np.linspace(0, len(at) - 1, min(len(at), _SOME)).astype(np.int64)]
+                   for at in (rows, pool))  # fmt: skip
+    near = np.ones((len(some), len(other)), bool)
+    for values, width in zip(task.near.T, task.width, strict=True):
+        near &= np.abs(np.subtract.outer(values[some], values[other])) <= width
+    return bool(near.mean() < _NARROW)
 
 
 def reached_on_line(task: Task, line: Line) -> Bools:

@@ -20,7 +20,8 @@ def match_in_tree(task: Task) -> tuple[Ints, Ints, Floats]:
 
     The result is that of looking at every free partner each time. A search goes into the boxes of
     a k-d tree (Bentley 1975) that may hold a nearer one and where somebody is still free; memory
-    is that of the points and the tree, whatever the number of pairs.
+    is that of the points and the tree, whatever the number of pairs. With one coordinate equals
+    are told apart as on a line, so that the pairs are those of `match_on_line`.
 
     Parameters
     ----------
@@ -30,6 +31,10 @@ def match_in_tree(task: Task) -> tuple[Ints, Ints, Floats]:
 
     n, p = task.points.shape
     rank = np.arange(n) if task.rank is None else task.rank
+    own = np.full(n, 2**62)
+    if p == 1:  # on a line: the last of equals before one's own place, else the first after it
+        rank = rank.max() - rank
+        own = rank
     rows = np.flatnonzero(task.focal)
     pool = np.flatnonzero(~task.focal)
     pool = pool[np.lexsort((rank[pool], task.cell[pool]))]
@@ -56,7 +61,7 @@ def match_in_tree(task: Task) -> tuple[Ints, Ints, Floats]:
     focal, partner = take(
         tree, place[task.visit], task.wanted[rows], task.cell[rows], task.points[rows],
         task.near[rows], task.other[rows], task.caliper, where[order][:, :p].copy(),
-        where[order][:, p:].copy(), task.width, task.other[pool], rank[pool],
+        where[order][:, p:].copy(), task.width, task.other[pool], rank[pool], own[rows],
     )  # fmt: skip
     focal, partner = rows[focal], pool[partner]
     # the sum is taken in the order of the compiled search, so that calipers hold to the last digit

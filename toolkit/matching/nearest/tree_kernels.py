@@ -202,17 +202,19 @@ def reach(tree: Tree, node: int, x: NDArray[Any], near: NDArray[Any], width: NDA
         gap = max(tree.low[node, d] - x[d], x[d] - tree.high[node, d])
         if gap > 0:
             total += gap * gap
-    return twelve_digits(total)
+    return twelve_digits(total) if p > 1 else total
 
 
 @nb.njit(cache=True, nogil=True)
-def may_win(tree: Tree, node: int, x0: float, left: bool, rank: int) -> bool:
+def may_win(tree: Tree, node: int, x0: float, left: bool, rank: int, own: int) -> bool:
     """Tell whether a node may hold one that goes before the best, at the same distance.
 
     Equals: who is lower on the first coordinate goes before who is not; among those the lowest
-    rank, among the others the highest: what MatchIt does.
+    rank, among the others the highest: what MatchIt does. Who is as high, with a rank above `own`,
+    counts as lower.
     """
-    has_left, has_right = tree.low[node, 0] < x0, tree.high[node, 0] >= x0
+    low, high = tree.low[node, 0], tree.high[node, 0]
+    has_left, has_right = low < x0 or (low == x0 and tree.last[node] > own), high >= x0
     if left:
         return bool(has_left and tree.first[node] < rank)
     return bool(has_left or (has_right and tree.last[node] > rank))
@@ -222,7 +224,8 @@ def may_win(tree: Tree, node: int, x0: float, left: bool, rank: int) -> bool:
 def nearest_free(
     tree: Tree, root: int, x: NDArray[Any], near: NDArray[Any], other: NDArray[Any],
     caliper: float, points: NDArray[Any], values: NDArray[Any], width: NDArray[Any],
-    codes: NDArray[Any], rank: NDArray[Any], nodes: NDArray[Any], bounds: NDArray[Any],
+    codes: NDArray[Any], rank: NDArray[Any], own: int, nodes: NDArray[Any],
+    bounds: NDArray[Any],
 ) -> tuple[int, float]:  # fmt: skip
     """Return the free partner nearest to x, or -1, and the squared distance.
 
@@ -237,7 +240,7 @@ def nearest_free(
         top -= 1
         if bound > best or bound == np.inf or np.sqrt(bound) > caliper:
             continue
-        if bound == best and not may_win(tree, node, x[0], on_left, best_rank):
+        if bound == best and not may_win(tree, node, x[0], on_left, best_rank, own):
             continue
         first = tree.child[node]
         if first >= 0:
@@ -258,10 +261,11 @@ def nearest_free(
             for d in range(len(x)):
                 gap = points[a, d] - x[d]
                 total += gap * gap
-            total = twelve_digits(total)
+            if len(x) > 1:  # the root of one square is what was squared
+                total = twelve_digits(total)
             if total > best or np.sqrt(total) > caliper:
                 continue
-            left = points[a, 0] < x[0]
+            left = points[a, 0] < x[0] or (points[a, 0] == x[0] and rank[a] > own)
             wins = total < best or (
                 (left and not on_left)
                 if left != on_left

@@ -21,7 +21,7 @@ def take_in_order(
     tree: Tree, visit: NDArray[Any], wanted: NDArray[Any], root: NDArray[Any],
     x: NDArray[Any], near: NDArray[Any], other: NDArray[Any], caliper: float,
     points: NDArray[Any], values: NDArray[Any], width: NDArray[Any], codes: NDArray[Any],
-    rank: NDArray[Any],
+    rank: NDArray[Any], own: NDArray[Any],
 ) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
     """Give each focal row, in the order of `visit`, the nearest partner that is still free."""
     nodes, bounds = np.empty(256, np.int64), np.empty(256)
@@ -34,7 +34,7 @@ def take_in_order(
         for i in open_:
             a, _ = nearest_free(
                 tree, root[i], x[i], near[i], other[i], caliper, points, values, width, codes,
-                rank, nodes, bounds,
+                rank, own[i], nodes, bounds,
             )  # fmt: skip
             if a < 0:
                 continue
@@ -54,7 +54,7 @@ def take_again(
     tree: Tree, visit: NDArray[Any], wanted: NDArray[Any], root: NDArray[Any],
     x: NDArray[Any], near: NDArray[Any], other: NDArray[Any], caliper: float,
     points: NDArray[Any], values: NDArray[Any], width: NDArray[Any], codes: NDArray[Any],
-    rank: NDArray[Any],
+    rank: NDArray[Any], own: NDArray[Any],
 ) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
     """Give each focal row its nearest partners, whoever else has them."""
     nodes, bounds = np.empty(256, np.int64), np.empty(256)
@@ -68,7 +68,7 @@ def take_again(
         for turn in range(wanted[i]):
             a, _ = nearest_free(
                 tree, root[i], x[i], near[i], other[i], caliper, points, values, width, codes,
-                rank, nodes, bounds,
+                rank, own[i], nodes, bounds,
             )  # fmt: skip
             if a < 0:
                 break
@@ -87,7 +87,7 @@ def take_closest(
     tree: Tree, visit: NDArray[Any], wanted: NDArray[Any], root: NDArray[Any],
     x: NDArray[Any], near: NDArray[Any], other: NDArray[Any], caliper: float,
     points: NDArray[Any], values: NDArray[Any], width: NDArray[Any], codes: NDArray[Any],
-    rank: NDArray[Any],
+    rank: NDArray[Any], own: NDArray[Any],
 ) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
     """Make the closest pair of all, then the closest of the rest; equals: the first in `visit`."""
     nodes, bounds = np.empty(256, np.int64), np.empty(256)
@@ -101,7 +101,7 @@ def take_closest(
             if wanted[i] > turn:
                 a, gap = nearest_free(
                     tree, root[i], x[i], near[i], other[i], caliper, points, values, width,
-                    codes, rank, nodes, bounds,
+                    codes, rank, own[i], nodes, bounds,
                 )  # fmt: skip
                 if a >= 0:
                     heap.append((gap, place, i, a))
@@ -115,7 +115,7 @@ def take_closest(
                 continue
             a, gap = nearest_free(
                 tree, root[i], x[i], near[i], other[i], caliper, points, values, width, codes,
-                rank, nodes, bounds,
+                rank, own[i], nodes, bounds,
             )  # fmt: skip
             if a >= 0:
                 again -= 1
