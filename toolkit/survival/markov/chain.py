@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +10,14 @@ import polars as pl
 
 from toolkit.errors import CallError
 from toolkit.estimation.intervals import normal_quantile
-from toolkit.frames import to_frame
 from toolkit.result import Result
+from toolkit.survival.markov.asked import (
+    NAMELESS,
+    answers,
+    period_names,
+    read_rows,
+    read_times,
+)
 from toolkit.survival.markov.constraints import BASELINE
 from toolkit.survival.markov.parameters import MISTAKE, OPENING
 from toolkit.survival.markov.quantities import (
@@ -148,7 +153,7 @@ class MarkovChain(Result):
             The columns of `new`, `period` where intensities change over time, `from, to, estimate,
             std_error, conf_low, conf_high`; a row per row of `new`, period and move.
         """
-        x, labels = self._at(new)
+        x, labels = self._asked(new)
         structure = self._structure
 
         def moves(theta: Floats) -> Floats:
@@ -157,7 +162,7 @@ class MarkovChain(Result):
 
         value, error = self._delta(moves)
         low, high = positive_interval(value, error, self.conf_level)
-        return self._frame(labels, [self._periods(), self._move_labels()], value, error, low, high)
+        return answers(labels, [self._periods(), self._move_labels()], value, error, low, high)
 
     def hazard_ratios(self) -> pl.DataFrame:
         """Return the ratio of intensities per unit of each covariate (and period), per move.
@@ -200,8 +205,8 @@ class MarkovChain(Result):
             The columns of `new`, `time, from, to, estimate, std_error, conf_low, conf_high`.
             Intervals are on the logit scale; null where a chance is 0 or 1 by structure.
         """
-        x, labels = self._at(new)
-        times = self._times(time, start)
+        x, labels = self._asked(new)
+        times = read_times(time, start)
 
         def chances(theta: Floats) -> Floats:
             q = self._generators(theta, x)
@@ -212,7 +217,7 @@ class MarkovChain(Result):
         value = np.clip(value, 0.0, 1.0)
         low, high = share_interval(value, error, self.conf_level)
         parts = [pl.DataFrame({"time": times}), *self._pairs()]
-        return self._frame(labels, parts, value, error, low, high)
+        return answers(labels, parts, value, error, low, high)
 
     def expected_time(self, horizon: float, *, start: float = 0.0, new: Any = None) -> pl.DataFrame:
         """Return the expected time in each state between `start` and `horizon`, by first state.
@@ -221,15 +226,15 @@ class MarkovChain(Result):
         one `from` add up to `horizon` - `start`. Intervals are on the logit scale of the share of
         that time.
         """
-        x, labels = self._at(new)
-        self._times(horizon, start)
+        x, labels = self._asked(new)
+        read_times(horizon, start)
 
         def times(theta: Floats) -> Floats:
             return time_in_states(self._generators(theta, x), self.breaks, start, horizon)
 
         value, error = self._delta(times)
         low, high = share_interval(value, error, self.conf_level, horizon - start)
-        return self._frame(labels, [*self._pairs()], value, error, low, high)
+        return answers(labels, [*self._pairs()], value, error, low, high)
 
     def sojourn(self, new: Any = None) -> pl.DataFrame:
         """Return the mean time that a stay in each state lasts, with intervals on the log scale.
@@ -237,7 +242,7 @@ class MarkovChain(Result):
         Columns: those of `new`, `period`, `state, estimate, std_error, conf_low, conf_high`; states
         that nobody leaves are not there.
         """
-        x, labels = self._at(new)
+        x, labels = self._asked(new)
         left = np.flatnonzero(~self._structure.absorbing)
 
         def means(theta: Floats) -> Floats:
@@ -248,14 +253,14 @@ class MarkovChain(Result):
         value, error = self._delta(means)
         low, high = positive_interval(value, error, self.conf_level)
         states = self._structure.series("state", left).to_frame()
-        return self._frame(labels, [self._periods(), states], value, error, low, high)
+        return answers(labels, [self._periods(), states], value, error, low, high)
 
     def next_state(self, new: Any = None) -> pl.DataFrame:
         """Return the chance that a move out of `from` goes to `to`, with intervals (logit scale).
 
         Columns: those of `new`, `period`, `from, to, estimate, std_error, conf_low, conf_high`.
         """
-        x, labels = self._at(new)
+        x, labels = self._asked(new)
         structure = self._structure
 
         def shares(theta: Floats) -> Floats:
@@ -264,7 +269,7 @@ class MarkovChain(Result):
 
         value, error = self._delta(shares)
         low, high = share_interval(value, error, self.conf_level)
-        return self._frame(labels, [self._periods(), self._move_labels()], value, error, low, high)
+        return answers(labels, [self._periods(), self._move_labels()], value, error, low, high)
 
     def misclassification(self) -> pl.DataFrame:
         """Return the chance of seeing each state by true state, with intervals (logit scale).
@@ -281,7 +286,7 @@ class MarkovChain(Result):
         low, high = share_interval(value, error, self.conf_level)
         names = [structure.series("true", true).to_frame().with_columns(
             structure.series("seen", seen))]  # fmt: skip
-        return self._frame(pl.DataFrame({"": [0]}), names, value, error, low,
+        return answers(NAMELESS, names, value, error, low,
                            high)  # fmt: skip
 
     def initial(self) -> pl.DataFrame:
@@ -295,7 +300,7 @@ class MarkovChain(Result):
         value, error = self._delta(layout.first_states)
         low, high = share_interval(value, error, self.conf_level)
         names = [structure.series("state", np.arange(structure.n_state)).to_frame()]
-        return self._frame(pl.DataFrame({"": [0]}), names, value, error, low,
+        return answers(NAMELESS, names, value, error, low,
                            high)  # fmt: skip
 
     def prevalence(self, times: float | Sequence[float]) -> pl.DataFrame:
@@ -338,37 +343,9 @@ class MarkovChain(Result):
     def _delta(self, function: Any) -> tuple[Floats, Floats]:
         return without_dust(*delta(function, self.theta, self.vcov, self.spread))
 
-    def _at(self, new: Any) -> tuple[Floats, pl.DataFrame]:
+    def _asked(self, new: Any) -> tuple[Floats, pl.DataFrame]:
         """Return covariates per row of `new` and period, (R, B + 1, J), and the rows' labels."""
-        covariates = self.records.covariates
-        layout = self.problem.layout
-        n_cov = len(covariates.terms)
-        if new is None:
-            rows = layout.centre[None, :n_cov]
-            labels = pl.DataFrame({"": [0]})
-        else:
-            frame = pl.DataFrame(new) if isinstance(new, dict) else to_frame(new)
-            if not covariates.terms:
-                raise CallError(
-                    "The chain has no covariates", fix="leave new= out, or fit with a formula"
-                )
-            rows = covariates.matrix(frame, where="new")
-            labels = frame.select(covariates.variables)
-        periods = np.concatenate([np.zeros((1, len(self.breaks))), np.eye(len(self.breaks))])
-        x = np.empty((len(rows), len(periods), n_cov + len(self.breaks)))
-        x[..., :n_cov] = rows[:, None, :]
-        x[..., n_cov:] = periods
-        return x, labels
-
-    def _times(self, time: float | Sequence[float], start: float) -> list[float]:
-        times = np.atleast_1d(np.asarray(time, dtype=np.float64))
-        if not len(times) or not np.isfinite([*times, start]).all() or (times < start).any():
-            raise CallError(
-                f"A time asked for is not finite or before start={start!r}",
-                fix="ask for times at or after the start",
-            )
-        found: list[float] = times.tolist()
-        return found
+        return read_rows(self.records.covariates, self.problem.layout.centre, self.breaks, new)
 
     def _label(self, name: str, numbers: NDArray[np.int64]) -> pl.Series:
         labels = [self.states[i] if i >= 0 else None for i in numbers]
@@ -384,25 +361,7 @@ class MarkovChain(Result):
         return [self._structure.series(name, everyone).to_frame() for name in ("from", "to")]
 
     def _periods(self) -> pl.DataFrame:
+        """Return the periods, a row each; one nameless where intensities do not change."""
+        if not len(self.breaks):
+            return NAMELESS
         return pl.DataFrame({"period": period_names(self.breaks)})
-
-    def _frame(
-        self, labels: pl.DataFrame, parts: list[pl.DataFrame],
-        value: Floats, error: Floats, low: Floats, high: Floats,
-    ) -> pl.DataFrame:  # fmt: skip
-        """Return numbers (rows of `labels`, rows of each part) as a tidy frame."""
-        frame = labels if labels.columns != [""] else pl.DataFrame({"\0": [0]})
-        for part in parts:
-            frame = frame.join(part, how="cross", maintain_order="left_right")
-        if not len(self.breaks) and "period" in frame.columns:
-            frame = frame.drop("period")
-        numbers = {"estimate": value, "std_error": error, "conf_low": low, "conf_high": high}
-        return frame.with_columns(
-            pl.Series(name, x.ravel()).fill_nan(None) for name, x in numbers.items()
-        ).drop("\0", strict=False)
-
-
-def period_names(breaks: Floats) -> list[str]:
-    """Return the periods between breaks as text, ``[6, 12)``."""
-    edges = ["-inf", *(f"{at:g}" for at in breaks), "inf"]
-    return [f"{'(' if a == '-inf' else '['}{a}, {b})" for a, b in pairwise(edges)]

@@ -12,7 +12,8 @@ from toolkit.errors import CallError
 from toolkit.estimation.collinearity import check_collinearity
 from toolkit.estimation.intervals import check_interval
 from toolkit.provenance import versions
-from toolkit.survival.markov.chain import MarkovChain, period_names
+from toolkit.survival.markov.asked import period_names
+from toolkit.survival.markov.chain import MarkovChain
 from toolkit.survival.markov.fit import fit_chain
 from toolkit.survival.markov.influence import robust_variance
 from toolkit.survival.markov.likelihood import Problem, impossible
