@@ -288,3 +288,18 @@ def test_one_horizon_within_a_year_warns():
     with pytest.warns(ToolkitWarning, match="lock-in"):
         table = found.gross_net((6,))
     assert any("lock-in" in said for said in table.meta["warnings"])
+
+
+def test_the_lock_in_begins_within_a_year():
+    month = np.arange(61)
+    estimate = np.full(61, 0.03)
+    estimate[50], estimate[3:5] = -0.02, (-0.01, -0.005)
+    late = Path(month=month, estimate=estimate, vcov=np.eye(61) * 1e-6)
+    found = lock_in(late, conf_level=0.95, seed=1)
+    assert (found["month"], found["from"], found["to"], found["depth"]) == (3, 3, 4, -0.01)
+    estimate = estimate.copy()
+    estimate[3:5] = 0.01
+    none = Path(month=month, estimate=estimate, vcov=np.eye(61) * 1e-6)
+    found = lock_in(none, conf_level=0.95, seed=1)
+    assert (found["month"], found["depth"], found["length"]) == (None, 0, 0)
+    assert found["conf_low"] > 0

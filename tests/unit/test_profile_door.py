@@ -69,6 +69,11 @@ def test_a_wrong_call_is_met_at_the_door(more, error, said):
         (PANEL.with_columns(month=pl.lit(date(2006, 1, 1))), WrongTypeError, "whole number"),
         (PANEL.with_columns(pl.col("person").cast(pl.String)), WrongTypeError, "'person' is"),
         (PANEL.with_columns(pl.col("person") + 10), EmptyCohortError, "No rows in the panel"),
+        (PANEL.with_columns(work=pl.lit(None, pl.Boolean)), EmptyCohortError, "In no month"),
+        (
+            PANEL.with_columns(work=1 / pl.col("work").cast(pl.Float64)),
+            InputError, "infinite somewhere",
+        ),
         (
             PANEL.with_columns(month=pl.when(pl.col("month") > 98).then("month")),
             MissingValueError, "'month' has missing",

@@ -181,6 +181,13 @@ def profile(
         )
         for name in outcomes
     }  # fmt: skip
+    for name, one in found.items():
+        if not one.count.all(axis=0).any():
+            raise EmptyCohortError(
+                f"In no month {name!r} is observed of treated and of controls",
+                where=f"months {first} to {last} since the start",
+                fix="look at the months of the panel, and at the kind of month of the start",
+            )
     label = groups.clustering.label or None
     critical = None
     if band:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _RANK = 1e-9
 #: Draws of the Gaussian limit; the quantile's own error is then about 0.01.
 DRAWS = 10_000
+#: A run of negative months that begins later after the start than this is no lock-in.
+EARLY = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +99,7 @@ def _normals(seed: int, width: int) -> Floats:
 
 
 def lock_in(path: Path, *, conf_level: float, seed: int) -> dict[str, Any]:
-    """Return depth, month, length and area of the run of negative months around the lowest one.
+    """Return depth, month, length and area of the deepest run of negative months after the start.
 
     Parameters
     ----------
@@ -106,17 +108,20 @@ def lock_in(path: Path, *, conf_level: float, seed: int) -> dict[str, Any]:
 
     Notes
     -----
-    The lowest month is found in the data, so the depth's own interval is that of the band over all
+    Runs that begin more than `EARLY` months after the start are no lock-in: people are back from
+    the programme by then. The lowest month is found in the data, so the depth's own interval is
+    that of the band over all
     months: it holds whichever month is lowest. The area's standard error takes the run as given.
     The shortest length counts months around the lowest whose band lies under zero, the longest
     those whose band reaches under zero.
     """
     low, high = path.band(conf_level, seed)
-    at = int(np.argmin(path.estimate))
-    if path.estimate[at] >= 0:
-        longest = _run(low < 0, int(np.argmin(low)))
+    early = path.month <= path.month[0] + EARLY
+    at = lowest_early(path.month, path.estimate)
+    if at is None:
+        longest = _run(low < 0, int(np.argmin(np.where(early, low, np.inf))))
         return {
-            "month": None, "depth": 0.0, "std_error": None, "conf_low": float(low.min()),
+            "month": None, "depth": 0.0, "std_error": None, "conf_low": float(low[early].min()),
             "conf_high": None, "from": None, "to": None, "length": 0, "length_low": 0,
             "length_high": longest[1] - longest[0], "ended": True, "area": 0.0,
             "area_std_error": None,
@@ -139,6 +144,17 @@ def lock_in(path: Path, *, conf_level: float, seed: int) -> dict[str, Any]:
         "area": float(path.estimate[inside].sum()),
         "area_std_error": float(np.sqrt(path.vcov[inside, inside].sum())),
     }
+
+
+def lowest_early(month: Ints, estimate: Floats) -> int | None:
+    """Return where the lowest month is of the negative runs that begin early; None without any."""
+    negative = estimate < 0
+    first = np.flatnonzero(negative & ~np.concatenate([[False], negative[:-1]]))
+    inside = np.zeros(len(estimate), bool)
+    for begin in first[month[first] <= month[0] + EARLY]:
+        low, high = _run(negative, int(begin))
+        inside[low:high] = True
+    return int(np.argmin(np.where(inside, estimate, np.inf))) if inside.any() else None
 
 
 def _run(holds: NDArray[np.bool_], at: int) -> tuple[int, int]:

@@ -103,13 +103,13 @@ class Profile(EffectResult):
     def lock_in(self) -> pl.DataFrame:
         """Return how deep and how long participants stay behind: a row an outcome.
 
-        Columns: `outcome`; `month, depth, std_error, conf_low, conf_high` of the lowest month from
-        the start on (interval: the simultaneous band, for the lowest month is found in the data);
-        `from, to, length` in months of the run of negative months around it, `length_low,
-        length_high` by the band, `ended` (false when it is still negative in the last month);
-        `area` (outcome × months lost, negative) and `area_std_error`. Without a negative month the
-        depth is 0 and its month null. Behind is less of the outcome: of one that is better low
-        (a benefit) make the opposite first.
+        Columns: `outcome`; `month, depth, std_error, conf_low, conf_high` of the lowest month of
+        the runs of negative months that begin within a year of the start (interval: the
+        simultaneous band, for the lowest month is found in the data); `from, to, length` in months
+        of the run around it, `length_low, length_high` by the band, `ended` (false when it is still
+        negative in the last month); `area` (outcome × months lost, negative) and `area_std_error`.
+        Without such a month the depth is 0 and its month null. Behind is less of the outcome: of
+        one that is better low (a benefit) make the opposite first.
         """
         return self._rows(
             lambda name: paths.lock_in(

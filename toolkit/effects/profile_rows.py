@@ -12,6 +12,7 @@ from toolkit.errors import (
     CallError,
     DuplicateKeyError,
     EmptyCohortError,
+    InputError,
     WrongTypeError,
 )
 from toolkit.frames import require_columns, require_no_nulls, require_rows, to_lazy
@@ -216,6 +217,13 @@ def _read_panel(
     )
     require_rows(found, "the panel for these persons and months since start")
     require_no_nulls(found, month)
+    for name in outcomes:
+        if found.schema[name].is_float() and found[name].is_infinite().any():
+            raise InputError(
+                f"Outcome {name!r} is infinite somewhere",
+                where=f"{int(found[name].is_infinite().sum()):,} of {found.height:,} person-months",
+                fix="look how that came; what was not observed is null",
+            )
     return found.rechunk()
 
 
