@@ -246,3 +246,44 @@ def test_order_coding_weights_and_clusters():
     np.testing.assert_allclose(counted.value, again.value, atol=1e-9)
     np.testing.assert_allclose(counted.vcov, again.vcov, atol=1e-9)
     assert counted.meta["n"] == again.meta["n"]
+
+
+def test_an_outcome_that_hardly_happens():
+    """One yes in an arm: outside its fold there is none, and the chance there is 0."""
+    rng = np.random.default_rng(1)
+    x, t = rng.normal(size=200), np.arange(200) % 2
+    y = np.zeros(200)
+    y[[1, 10, 20, 30]] = 1  # the first is treated
+    frame = pl.DataFrame({"x": x, "t": t, "y": y, "w": rng.random(200) + 0.1})
+    found = effects.doubly_robust(frame, treatment="t", outcome="y", on="x")
+    assert 0 < found.value[0] < 0.03
+    # and one that always happens does so under weights that add up to no round number
+    sure = frame.with_columns(y=pl.lit(1))
+    found = effects.doubly_robust(sure, treatment="t", outcome="y", on="x", weights="w")
+    np.testing.assert_array_equal(found.value, [1, 1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"w": pl.lit(0.0)},
+        {"w": pl.col("t")},
+        {"y": pl.lit(None, pl.Float64)},
+        {"y": pl.when(pl.col("t") == 1).then("y")},
+    ],
+)
+def test_an_arm_that_counts_for_nothing_is_refused(change):
+    frame = pl.DataFrame({"x": range(40), "t": [0, 1] * 20, "y": range(40), "w": [1.0] * 40})
+    frame = frame.with_columns(pl.col("y").cast(float)).with_columns(**change)
+    options = {"outcome": "y", "on": "x", "weights": "w", "missing": "drop"}
+    with pytest.raises(errors.EmptyCohortError, match="nobody with a weight"):
+        effects.doubly_robust(frame, treatment="t", **options)
+    with pytest.raises(errors.EmptyCohortError, match="nobody with a weight"):
+        effects.doubly_robust_arms(frame, treatment="t", reference=0, **options)
+
+
+def test_a_seed_is_a_number():
+    frame = pl.DataFrame({"x": range(40), "t": [0, 1] * 20, "y": range(40)})
+    for seed in ("a", -1, True):
+        with pytest.raises(errors.CallError, match="seed="):
+            effects.doubly_robust(frame, treatment="t", outcome="y", on="x", seed=seed)

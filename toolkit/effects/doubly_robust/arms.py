@@ -11,7 +11,13 @@ import polars as pl
 
 from toolkit.effects.contrast_table import Measure, measure_table, read_measures
 from toolkit.effects.doubly_robust.fit import foretell_outcomes
-from toolkit.effects.doubly_robust.folds import check_arms, check_folds, make_folds, row_marks
+from toolkit.effects.doubly_robust.folds import (
+    check_arms,
+    check_folds,
+    make_folds,
+    require_arms,
+    row_marks,
+)
 from toolkit.effects.doubly_robust.models import foretell, foretell_logit
 from toolkit.effects.doubly_robust.overlap import NEAR, check_bounds
 from toolkit.effects.doubly_robust.read import (
@@ -186,7 +192,7 @@ def doubly_robust_arms(
     begin = clock.perf_counter()
     check_interval(conf_level, "log")
     measures = read_measures(measure)
-    check_folds(cross_fit, 1)
+    check_folds(cross_fit, 1, seed)
     check_bounds(clip, trim)
     frame = to_frame(data)
     require_rows(frame)
@@ -194,6 +200,7 @@ def doubly_robust_arms(
     arms, arm = _read_arms(frame, treatment, reference)
     outcomes = read_outcomes(frame, [outcome], missing)
     weight, counts = read_weights(frame, weights, weight_type)
+    require_arms(arm, len(arms), weight, outcomes.known)
     weight = np.where(outcomes.known[:, 0], weight, 0.0)
     codes, said = read_cluster(frame, cluster)
     of_treatment, of_outcome = read_models(frame, on, treatment_model, outcome_model, weight)
@@ -201,7 +208,7 @@ def doubly_robust_arms(
     if of_outcome.table is not of_treatment.table:
         columns += list(of_outcome.table.x.T)
     fold = make_folds(row_marks(columns, seed), arm, cross_fit, codes)
-    check_arms(fold, arm, cross_fit)
+    check_arms(fold, arm, cross_fit, weight > 0)
     chances = _chances(of_treatment, arm, len(arms), weight, fold, cross_fit, seed, arms)
     chances, inside, dropped, bounded = _bound(chances, clip, trim, arm)
     predicted = foretell_outcomes(

@@ -9,7 +9,13 @@ import numpy as np
 import polars as pl
 
 from toolkit.effects.contrast_table import Measure, read_measures
-from toolkit.effects.doubly_robust.folds import check_arms, check_folds, make_folds, row_marks
+from toolkit.effects.doubly_robust.folds import (
+    check_arms,
+    check_folds,
+    make_folds,
+    require_arms,
+    row_marks,
+)
 from toolkit.effects.doubly_robust.models import (
     Table,
     foretell,
@@ -144,7 +150,7 @@ def doubly_robust(
     if link is not None:
         check_option("link", link, ("linear", "logit"))
     measures = read_measures(measure)
-    check_folds(cross_fit, repeats)
+    check_folds(cross_fit, repeats, seed)
     check_bounds(clip, trim)
     frame = to_frame(data)
     treated = read_treatment(frame, treatment)
@@ -152,6 +158,7 @@ def doubly_robust(
     outcomes = read_outcomes(frame, outcome, missing)
     weight, counts = read_weights(frame, weights, weight_type)
     codes, said = read_cluster(frame, cluster)
+    require_arms(treated.astype(np.int64), 2, weight, outcomes.known)
     of_treatment, of_outcome = read_models(frame, on, treatment_model, outcome_model, weight)
     columns = [treated, *outcomes.y.T, *of_treatment.table.x.T, weight]
     if of_outcome.table is not of_treatment.table:
@@ -165,7 +172,8 @@ def doubly_robust(
     for split in range(repeats):
         marks = row_marks(columns, seed + split)
         fold = make_folds(marks, treated.astype(np.int64), cross_fit, codes)
-        check_arms(fold, treated.astype(np.int64), cross_fit)
+        for there in _different(outcomes.known):
+            check_arms(fold, treated.astype(np.int64), cross_fit, there & (weight > 0))
         first = fold if split == 0 else first
         chance = _chances(of_treatment, treated, weight, fold, cross_fit, seed)
         bounded = bound(chance, treated, estimand, clip, trim)
@@ -227,6 +235,11 @@ def doubly_robust(
     )  # fmt: skip
 
 
+def _different(known: Bools) -> Bools:
+    """Return the different columns of a table, (D, N); most outcomes are known of the same rows."""
+    return known[:, :1].T if known.all() else np.unique(known.T, axis=0)
+
+
 def _chances(
     model: Model, treated: Bools, weight: Floats, fold: Ints, n_fold: int, seed: int
 ) -> Floats:
@@ -283,11 +296,17 @@ def foretell_outcomes(
 
 
 def _logit(table: Table, y: Floats, learn: Floats, fold: Ints, n_fold: int, name: str) -> Floats:
-    """Return the chances of a yes; the same for all where all said the same."""
-    share = float(learn @ y / learn.sum())
-    if share in {0.0, 1.0}:
-        return np.full(len(y), share)
-    return foretell_logit(table, y, learn, fold, n_fold, name)
+    """Return the chances of a yes; the same for all where all outside a fold said the same."""
+    said = np.zeros((n_fold, 2))
+    np.add.at(said, (fold, y.astype(np.int64)), learn)
+    outside = said.sum(axis=0) - said if n_fold > 1 else said
+    same = {f: float(outside[f, 0] <= 0) for f in range(n_fold) if outside[f].min() <= 0}
+    if len(same) == n_fold:
+        return np.array([same[f] for f in range(n_fold)])[fold]
+    chance = foretell_logit(table, y, learn, fold, n_fold, name, skip=same)
+    for f, value in same.items():
+        chance[fold == f] = value
+    return chance
 
 
 def _as_mean(found: Floats, y: Floats) -> Floats:

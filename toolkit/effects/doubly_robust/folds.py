@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.errors import CallError
+from toolkit.errors import CallError, EmptyCohortError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 
-def check_folds(cross_fit: int, repeats: int) -> None:
-    """Raise unless the numbers of folds and of splits can be used."""
+def check_folds(cross_fit: int, repeats: int, seed: int) -> None:
+    """Raise unless the numbers of folds and of splits, and the seed, can be used."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise CallError(f"seed={seed!r} is no whole number from 0 on", fix="for instance seed=0")
     for name, value in (("cross_fit", cross_fit), ("repeats", repeats)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise CallError(
@@ -76,10 +78,30 @@ def make_folds(
     return of_cluster[cluster]
 
 
-def check_arms(fold: Ints, arm: Ints, n_fold: int) -> None:
-    """Raise when what is left outside a fold lacks an arm."""
+def require_arms(arm: Ints, n_arm: int, weight: Floats, known: Bools) -> None:
+    """Raise when an arm has nobody with a weight and an outcome.
+
+    Parameters
+    ----------
+    known : (N, K) array
+        Of which outcome of whom is known.
+    """
+    for k in range(known.shape[1]):
+        there = known[:, k] & (weight > 0)
+        number = np.bincount(arm[there], minlength=n_arm)
+        if (number == 0).any():
+            raise EmptyCohortError(
+                "An arm has nobody with a weight above 0 whose outcome is known",
+                where=f"arm {int(np.argmin(number))} of {n_arm}, outcome {k + 1}",
+                fix="look at the weights, and at whose outcome is missing",
+            )
+
+
+def check_arms(fold: Ints, arm: Ints, n_fold: int, there: Bools | None = None) -> None:
+    """Raise when what is left outside a fold lacks an arm, counting rows that are `there`."""
     table = np.zeros((n_fold, int(arm.max()) + 1), np.int64)
-    np.add.at(table, (fold, arm), 1)
+    rows = np.ones(len(arm), bool) if there is None else there
+    np.add.at(table, (fold[rows], arm[rows]), 1)
     rest = table.sum(axis=0) - table if n_fold > 1 else table
     if (rest == 0).any():
         raise CallError(

@@ -14,7 +14,7 @@ from toolkit.estimation.collinearity import check_collinearity
 from toolkit.estimation.newton import inverse, maximise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,11 +60,13 @@ def make_table(x: Floats, terms: Sequence[str], weight: Floats) -> Table:
 
 
 def foretell_logit(
-    table: Table, y: Floats, weight: Floats, fold: Ints, n_fold: int, what: str
-) -> Floats:
+    table: Table, y: Floats, weight: Floats, fold: Ints, n_fold: int, what: str,
+    skip: Container[int] = (),
+) -> Floats:  # fmt: skip
     """Return the chance of y = 1 of each row, by a logit fitted outside its fold, (N,).
 
-    Rows of weight 0 are foretold and not learned from. With one fold all learn from all.
+    Rows of weight 0 are foretold and not learned from. With one fold all learn from all. Folds in
+    `skip` are not fitted: what is foretold there is of no use.
     """
     spread = np.ones(table.z.shape[1])
     names = ["intercept", *(f"{term} ({what})" for term in table.terms)]
@@ -85,7 +87,9 @@ def foretell_logit(
             start = climb(slice(None, None, step), -1, start)
     every = slice(None)
     whole = climb(every, -1, start)
-    beta = np.stack([climb(every, out, whole) for out in range(n_fold)] if n_fold > 1 else [whole])
+    outside = range(n_fold) if n_fold > 1 else ()
+    each = [whole if out in skip else climb(every, out, whole) for out in outside]
+    beta = np.stack(each or [whole])
     from scipy.special import expit
 
     return np.asarray(expit(predictors(table.z, fold, beta[:, :, None])[:, 0]))
