@@ -230,15 +230,44 @@ def flat(figure):
 
 
 def test_the_placebo_is_read_off_the_intervals():
-    assert "geen verschil" in flat(DRAW["profile"]().figure)
+    assert "geen aantoonbaar verschil" in flat(DRAW["profile"]().figure)
     assert "al een verschil" in flat(DRAW["profile low"]().figure)
     # the band for all months at once decides, where there is one
     narrow = PROFILE.with_columns(conf_low=pl.col("estimate") + 0.0001)
-    assert "geen verschil" in flat(figures.profile(narrow).figure)
+    assert "geen aantoonbaar verschil" in flat(figures.profile(narrow).figure)
     assert "al een verschil" in flat(
         figures.profile(narrow.drop("band_low", "band_high")).figure
     )  # fmt: skip
     assert "placebo" not in flat(figures.profile(PROFILE, placebo=False).figure)
+    # without intervals (one treated person) nothing is known of it
+    bounds = ["conf_low", "conf_high", "band_low", "band_high"]
+    unsure = PROFILE.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in bounds)
+    assert "placebo" not in flat(figures.profile(unsure).figure)
+
+
+def test_a_dip_years_after_the_start_is_no_lock_in():
+    late = pl.DataFrame({"month": range(61), "estimate": [0.03] * 50 + [-0.01] + [0.03] * 10})
+    assert "insluiteffect" not in words_of(figures.profile(late))
+    early = late.with_columns(
+        estimate=pl.when(pl.col("month") == 3).then(-0.005).otherwise("estimate")
+    )
+    ax = figures.profile(early)
+    assert "insluiteffect" in words_of(ax)
+    assert ax.collections[0].get_paths()[0].vertices[:, 0].max() < 4
+
+
+def test_a_heading_too_wide_for_the_page_ends_in_an_ellipsis():
+    long = "een heel erg lange groepering van gemeenten naar grootte en naar ligging in het land"
+    frame = pl.DataFrame(
+        {"group": [long] * 2, "level": ["a", "b"], "estimate": [0.1, 0.2],
+         "conf_low": [0.0, 0.1], "conf_high": [0.2, 0.3]}
+    )  # fmt: skip
+    gross = GROSS.with_columns(label=pl.col("label").replace("training", long))
+    for width in (reporting.WIDE, reporting.NARROW):
+        for ax in (figures.forest(frame, width=width), figures.gross_net(gross, width=width)):
+            assert_legible(ax.figure)
+            assert ax.get_position().width * ax.figure.get_figwidth() * 2.54 > 0.25 * width
+            assert any(text.endswith("…") for text in words_of(ax))
 
 
 def test_a_profile_has_both_panels_where_it_has_the_levels():

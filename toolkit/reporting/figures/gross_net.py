@@ -101,8 +101,8 @@ def gross_net(
         layout = lay_out_rows(
             canvas, rows, words, value_head=label("word.gross"), n_head=label("word.n")
         )
-        layout = widen_for_headings(canvas, layout)
         layout = _with_net(canvas, layout, [signed(net) for net in data["net"]])
+        layout = widen_for_headings(canvas, layout)
         signs = [Sign(label("word.deadweight"), "bar", palette.STEEL, palette.STEEL)]
         if (data["net"] >= 0).any():
             signs.append(Sign(label("word.net_effect"), "bar", palette.BLUE, palette.BLUE))

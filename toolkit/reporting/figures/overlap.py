@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _GROUPS = (("treated", palette.BLUE, 1.0, "mean_treated"),
            ("control", palette.ORANGE, -1.0, "mean_control"))  # fmt: skip
+#: With more bins than this white edges would leave nothing of the bars.
+_MANY = 50
 
 
 def overlap(
@@ -108,9 +110,10 @@ def _draw(
     """Draw one group on its side of zero; return its highest share."""
     name = f"share_{group}"
     ax = canvas.ax
+    edge = 0.5 if bars.height <= _MANY else 0.0
     ax.bar(
         bars["low"], side * bars[name], width=bars["high"] - bars["low"], align="edge",
-        color=colour, edgecolor=palette.PAPER, linewidth=0.5, zorder=2,
+        color=colour, edgecolor=palette.PAPER, linewidth=edge, zorder=2,
         hatch=None if side > 0 else "////",
     )  # fmt: skip
     highest = float(bars[name].to_numpy().max())

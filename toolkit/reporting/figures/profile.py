@@ -33,6 +33,8 @@ Panels = Literal["both", "difference", "levels"]
 ProfileUnit = Literal["share", "number"]
 #: Columns drawn where they are there.
 _BANDS = (("conf_low", "conf_high"), ("band_low", "band_high"))
+#: A run of months behind that begins later after the start than this is no lock-in.
+_EARLY = 12
 
 
 def profile(
@@ -51,9 +53,9 @@ def profile(
 ) -> Axes:
     """Draw levels of both groups above, and the effect with its bands below, by month since start.
 
-    Months on which the estimate is below zero, around the lowest after the start, are shaded as
-    the lock-in. Months before the start are the placebo: the figure says whether any interval
-    there leaves out zero.
+    Months on which the estimate is below zero, around the lowest of the runs that begin within a
+    year of the start, are shaded as the lock-in. Months before the start are the placebo: the
+    figure says whether any interval there leaves out zero, and nothing without intervals.
 
     Parameters
     ----------
@@ -150,7 +152,7 @@ def values(frame: pl.DataFrame, name: str) -> Any:
 
 def _draw_effect(canvas: Canvas, frame: pl.DataFrame, unit: ProfileUnit, digits: int) -> None:
     ax, month = canvas.ax, values(frame, "month")
-    bands = [pair for pair in _BANDS if set(pair) <= set(frame.columns)]
+    bands = _bands(frame)
     for pair, depth in zip(bands[::-1], (0.12, 0.2)[2 - len(bands) :], strict=True):
         low, high = (values(frame, name) for name in pair)
         ax.fill_between(month, low, high, color=palette.BLUE, alpha=depth, linewidth=0, zorder=1.5)
@@ -193,21 +195,23 @@ def effect_words(value: float, unit: ProfileUnit, digits: int) -> str:
     return format_number(value, digits, sign=True)
 
 
+def _bands(frame: pl.DataFrame) -> list[tuple[str, str]]:
+    """Return the pairs of bounds that the frame has, each known in some month."""
+    there = [pair for pair in _BANDS if set(pair) <= set(frame.columns)]
+    return [pair for pair in there if frame.select(pair).drop_nulls().height]
+
+
 def _lock_in(frame: pl.DataFrame) -> pl.DataFrame | None:
     """Return the run of months below zero around the lowest after the start, with its ends at 0."""
     after = frame.filter(pl.col("month") >= 0).drop_nulls("estimate")
     if not after.height:
         return None
-    estimate = values(after, "estimate")
-    at = int(np.argmin(estimate))
-    if estimate[at] >= 0:
+    estimate, month = values(after, "estimate"), values(after, "month")
+    below = np.flatnonzero(np.diff(np.concatenate([[False], estimate < 0, [False]]).astype(int)))
+    runs = [(a, b - 1) for a, b in below.reshape(-1, 2).tolist() if month[a] <= month[0] + _EARLY]
+    if not runs:
         return None
-    begin = end = at
-    while begin > 0 and estimate[begin - 1] < 0:
-        begin -= 1
-    while end + 1 < len(estimate) and estimate[end + 1] < 0:
-        end += 1
-    month = values(after, "month")
+    begin, end = min(runs, key=lambda run: float(estimate[run[0] : run[1] + 1].min()))
     x, y = list(month[begin : end + 1]), list(estimate[begin : end + 1])
     for near, far, place in ((begin, begin - 1, 0), (end, end + 1, len(x) + 1)):
         if 0 <= far < len(month):  # where the line crosses zero on its way to the next month
@@ -242,7 +246,7 @@ def _remarks(
 
     def write() -> None:
         seen = frame.drop_nulls("estimate")
-        every = [name for pair in _BANDS for name in pair if name in seen.columns] + ["estimate"]
+        every = [name for pair in _bands(seen) for name in pair] + ["estimate"]
         arms = np.stack([values(seen, name) for name in every])
         places = FreePlaces(
             canvas, values(seen, "month"), np.nanmin(arms, axis=0), np.nanmax(arms, axis=0)
@@ -271,9 +275,12 @@ def _remarks(
 
 
 def _write_placebo(canvas: Canvas, places: FreePlaces, before: pl.DataFrame) -> None:
-    low, high = _BANDS[1] if "band_low" in before.columns else _BANDS[0]
-    if low not in before.columns:
+    bands = _bands(before)
+    if not bands:
         return
+    low, high = bands[-1]
+    if before.drop_nulls("estimate").select(low, high).null_count().sum_horizontal().item():
+        return  # a month of which nobody knows how sure it is
     off = before.filter((pl.col(low) > 0) | (pl.col(high) < 0)).height
     short = "_short" if canvas.narrow else ""
     words = label(f"mark.placebo_{'some' if off else 'none'}{short}")
