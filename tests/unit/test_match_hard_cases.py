@@ -152,6 +152,10 @@ def test_a_score_of_other_rows_is_refused():
     assert match(PEOPLE, treatment="treated", on=score).score.equals(score.scores)
     with pytest.raises(CallError, match="of other rows"):
         match(PEOPLE.reverse(), treatment="treated", on=score)
+    weighted = propensity("treated ~ age", PEOPLE, weights="w")
+    assert "fitted with weights" in match(PEOPLE, treatment="treated", on=weighted).summary()
+    counted = match(PEOPLE, treatment="treated", on=weighted, weights="w")
+    assert "fitted with weights" not in counted.summary()
 
 
 def test_calipers_on_a_score_without_a_name_and_on_columns_at_once():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -87,7 +87,10 @@ def read_place(
                 fix="fit them on this frame, in this order",
             )
         used = tuple(name for name in getattr(on, "covariates", ()) if name in frame.columns)
-        return _score(on.scores, frame, "propensity score", link, used)
+        made = _score(on.scores, frame, "propensity score", link, used)
+        lost = (getattr(on, "weights", sampling) != 1).any() and (sampling == 1).all()
+        note = "the score was fitted with weights, which do not count here unless weights= says so"
+        return replace(made, notes=(note,) if lost else ())
     if isinstance(on, (pl.Series, np.ndarray)):
         series = on if isinstance(on, pl.Series) else pl.Series("score", on)
         return _score(series, frame, "score", link, ())
