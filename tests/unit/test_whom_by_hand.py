@@ -275,3 +275,21 @@ def test_refused(what):
     call, said = REFUSED[what]
     with pytest.raises(errors.ToolkitError, match=said):
         call(fitted())
+
+
+def test_nobody_is_sorted_by_what_came_after():
+    rng = np.random.default_rng(3)
+    frame = pl.DataFrame(
+        {"x": rng.normal(size=80), "t": [0, 1] * 40, "y": rng.normal(size=80), "g": ["a", "b"] * 40}
+    )
+    found = effects.doubly_robust(frame, treatment="t", outcome="y", on="x", cross_fit=2)
+    for name in ("y", "t"):
+        with pytest.raises(errors.CallError, match="not known when deciding"):
+            effects.policy_tree(found, on=["x", name], min_leaf=5)
+    with pytest.raises(errors.CallError, match="by the outcome itself"):
+        effects.subgroups(found, by=["g", "y"])
+    for on in (["x", "y"], "x + y"):
+        with pytest.raises(errors.CallError, match="'y' is among the covariates"):
+            effects.doubly_robust(frame, treatment="t", outcome="y", on=on)
+        with pytest.raises(errors.CallError, match="'y' is among the covariates"):
+            effects.doubly_robust_arms(frame, treatment="g", reference="a", outcome="y", on=on)

@@ -203,7 +203,9 @@ def doubly_robust_arms(
     require_arms(arm, len(arms), weight, outcomes.known)
     weight = np.where(outcomes.known[:, 0], weight, 0.0)
     codes, said = read_cluster(frame, cluster)
-    of_treatment, of_outcome = read_models(frame, on, treatment_model, outcome_model, weight)
+    of_treatment, of_outcome = read_models(
+        frame, on, treatment_model, outcome_model, weight, outcomes.names
+    )
     columns = [arm, outcomes.y[:, 0], *of_treatment.table.x.T, weight]
     if of_outcome.table is not of_treatment.table:
         columns += list(of_outcome.table.x.T)

@@ -159,7 +159,9 @@ def doubly_robust(
     weight, counts = read_weights(frame, weights, weight_type)
     codes, said = read_cluster(frame, cluster)
     require_arms(treated.astype(np.int64), 2, weight, outcomes.known)
-    of_treatment, of_outcome = read_models(frame, on, treatment_model, outcome_model, weight)
+    of_treatment, of_outcome = read_models(
+        frame, on, treatment_model, outcome_model, weight, outcomes.names
+    )
     columns = [treated, *outcomes.y.T, *of_treatment.table.x.T, weight]
     if of_outcome.table is not of_treatment.table:
         columns += list(of_outcome.table.x.T)

@@ -109,6 +109,7 @@ def read_models(
     treatment_model: Any,
     outcome_model: Any,
     weight: Floats,
+    outcomes: Sequence[str],
 ) -> tuple[Model, Model]:
     """Return the models of treatment and of outcome; a formula read twice is learned once."""
     made: dict[str, Table] = {}
@@ -116,7 +117,18 @@ def read_models(
     def table(formula: str) -> Table:
         if formula not in made:
             plain = on is not None and not isinstance(on, str) and formula == both
-            x, terms = _columns(frame, as_columns(on)) if plain else _learned(frame, formula)
+            if plain:
+                names: Sequence[str] = as_columns(on)
+                x, terms = _columns(frame, names)
+            else:
+                covariates, x = learn(formula, frame)
+                names, terms = covariates.variables, covariates.terms
+            for name in names:
+                if name in outcomes:
+                    raise CallError(
+                        f"Outcome {name!r} is among the covariates",
+                        fix="leave it out: covariates are from before the treatment",
+                    )
             made[formula] = make_table(x, terms, weight)
         return made[formula]
 

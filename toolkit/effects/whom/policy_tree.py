@@ -19,7 +19,7 @@ from toolkit.effects.whom.variables import Variables, read_variables
 from toolkit.errors import CallError, WrongTypeError, unknown_option
 from toolkit.estimation.coefficients import coefficient_table
 from toolkit.estimation.intervals import check_interval
-from toolkit.frames import to_frame
+from toolkit.frames import as_columns, to_frame
 from toolkit.provenance import versions
 
 if TYPE_CHECKING:
@@ -161,6 +161,13 @@ def policy_tree(
     if depth > 3:
         raise CallError(f"depth={depth} is not shallow", fix="3 at most")
     scores, actions, weight = _read_scores(x, outcome)
+    later = {x.treatment, *(x.outcomes if isinstance(x, DoublyRobust) else (x.outcome,))}
+    for name in as_columns(on):
+        if name in later:
+            raise CallError(
+                f"{name!r} is the treatment or the outcome: it is not known when deciding",
+                fix="decide by columns from before it",
+            )
     variables = read_variables(x.frame, on, splits)
     bins = variables.bins(x.frame)
     _check_size(len(variables.names), int(variables.sizes.max()), len(actions), depth)

@@ -125,6 +125,12 @@ def subgroups(
     names = as_columns(by)
     if not names:
         raise CallError("by= names no column", fix="for instance by=['sex', 'age_group']")
+    for name in names:
+        if name in x.outcomes:
+            raise CallError(
+                f"Groups by {name!r} are made by the outcome itself",
+                fix="group by columns from before the treatment",
+            )
     require_columns(source.frame, *names)
     require_no_nulls(source.frame, *names)
     parts, estimates, moves, codes = [], [], [], []
