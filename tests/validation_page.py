@@ -3,8 +3,9 @@
     python tests/validation_page.py output/validation.json            renew docs/validation.*
     python tests/validation_page.py --check output/validation.json    fail when the page is behind
 
-The tests write their comparisons with `pytest --validation FILE` (see conftest.py). Coverage is
-kept from the run with most replicates, that of `make calibrate`.
+The tests write their comparisons with `pytest --validation FILE` (see conftest.py). Coverage, and
+what methods make of known worlds, is kept from the run with most replicates, that of
+`make calibrate`.
 """
 
 import argparse
@@ -19,6 +20,17 @@ SECTIONS = (
     "Multi-state", "Markov chains", "Recurrent spells", "Differences", "Sequences",
     "Matching", "Weighting", "Balance", "Effects", "Designs", "Sensitivity",
 )  # fmt: skip
+#: What chance moves: the run with most replicates counts.
+SIMULATED = {"coverage", "calibration"}
+METHODS = (
+    "naive difference", "before and after", "regression", "nearest neighbours",
+    "risk sets, not yet", "risk sets, censored", "inverse probability", "overlap weights",
+    "entropy balancing", "doubly robust", "differences in hours", "differences in work",
+)  # fmt: skip
+CRITERIA = {
+    "gross": "gross method", "smd": "balance", "support": "overlap", "ess": "size",
+    "placebo_p": "placebo", "leads_p": "months before", "pretended_p": "pretended starts",
+}  # fmt: skip
 
 
 def main() -> int:
@@ -36,7 +48,8 @@ def main() -> int:
     kept.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     (DOCS / "validation.md").write_text(page(rows), encoding="utf-8")
     print(f"docs/validation.md: {sum(k == 'validation' for k, _ in rows)} comparisons, "
-          f"{sum(k == 'coverage' for k, _ in rows)} coverages")  # fmt: skip
+          f"{sum(k == 'coverage' for k, _ in rows)} coverages, "
+          f"{sum(k == 'calibration' for k, _ in rows)} methods in worlds")  # fmt: skip
     return 0
 
 
@@ -57,14 +70,14 @@ def check(new, old):
 
 
 def merge(new, old):
-    """Return the new rows; a coverage that had more replicates before stays as it was."""
-    before = {(row["section"], row["quantity"]): row for kind, row in old if kind == "coverage"}
+    """Return the new rows; a simulation that had more replicates before stays as it was."""
+    before = {(kind, row["section"], row["quantity"]): row for kind, row in old}
     rows = {}
     for kind, row in new:
-        key = (row["section"], row["quantity"])
-        if kind == "coverage" and key in before:
+        key = (kind, row["section"], row["quantity"])
+        if kind in SIMULATED and key in before:
             row = max(row, before[key], key=lambda r: r["replicates"])  # noqa: PLW2901
-        rows[kind, *key] = row
+        rows[key] = row
     order = {name: i for i, name in enumerate(SECTIONS)}
     return [
         [key[0], rows[key]]
@@ -74,9 +87,10 @@ def merge(new, old):
 
 def page(rows):
     text = (Path(__file__).parent / "validation_page.md").read_text(encoding="utf-8")
-    return text.replace("{{comparisons}}", comparisons(rows)).replace(
-        "{{coverage}}", coverage(rows)
-    )
+    parts = {"comparisons": comparisons, "coverage": coverage, "worlds": worlds, "lalonde": lalonde}
+    for name, made in parts.items():
+        text = text.replace("{{" + name + "}}", made(rows))
+    return text
 
 
 def comparisons(rows):
@@ -160,6 +174,72 @@ def coverage(rows):
                 f"| {row['covered']:.1%} | {row['replicates']:,} "
                 f"| {row['allowed']:.1%} | {row['note']} |"
             )
+    return "\n".join(lines)
+
+
+def worlds(rows):
+    """Return a table a world: which methods find the truth, and which say that they may not."""
+    chosen = sorted(
+        (row for kind, row in rows if kind == "calibration"),
+        key=lambda row: (row["world"].startswith("register"), row["world"], *_place(row["method"])),
+    )
+    parts = []
+    for world, group in groupby(chosen, key=lambda row: row["world"]):
+        group = list(group)  # noqa: PLW2901
+        parts += [
+            f"### {world[:1].upper()}{world[1:]}",
+            "",
+            "| method | right here | truth | bias | rmse | covers | flagged | by |",
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
+        ]
+        for row in group:
+            hours = row["unit"] == "hours"
+            scale, unit = (1, " hours") if hours else (100, " pp")
+            cells = (
+                row["method"], {True: "yes", False: "no", None: "nearly"}[row["right"]],
+                f"{scale * row['truth']:.1f}{unit}", f"{scale * row['bias']:+.1f}",
+                f"{scale * row['rmse']:.1f}", f"{row['covered']:.0%}", f"{row['flagged']:.0%}",
+                ", ".join(CRITERIA.get(flag, flag) for flag in row["why"]),
+            )  # fmt: skip
+            parts.append("| " + " | ".join(cells) + " |")
+        one = group[0]
+        parts += ["", f"{one['replicates']:,} replicates." + _weakness(one), ""]
+    return "\n".join(parts).rstrip()
+
+
+def _place(method):
+    return (METHODS.index(method), "") if method in METHODS else (len(METHODS), method)
+
+
+def _weakness(row):
+    """Return how little would undo the regression; where there is no effect that says nothing."""
+    if row["robustness"] is None:
+        return ""
+    return (
+        " Sensitivity of the regression (median): a hidden variable that explains"
+        f" {row['robustness']:.1%} of what is left of start and of outcome takes its estimate away;"
+        f" one as strong as the strongest that was seen takes {min(row['takes'], 1):.0%} of it."
+    )
+
+
+def lalonde(rows):
+    """Return the table of estimates on LaLonde's data, in dollars."""
+    chosen = [row for kind, row in rows if kind == "recovery"]
+    lines = [
+        "| method | estimate | se | off the experiment | supported | what speaks against it |",
+        "| --- | ---: | ---: | ---: | --- | --- |",
+    ]
+    for row in sorted(chosen, key=lambda row: (row["supported"] is not None, row["quantity"])):
+        off = row["estimate"] - row["benchmark"]
+        wild = abs(off) > 100
+        cells = (
+            row["quantity"],
+            *("beyond 100,000" if wild else f"{1000 * value:+,.0f}".removeprefix("+")
+              for value in (row["estimate"], row["std_error"])),
+            "" if row["supported"] is None else "far off" if wild else f"{1000 * off:+,.0f}",
+            {None: "", True: "yes", False: "no"}[row["supported"]], row["why"],
+        )  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

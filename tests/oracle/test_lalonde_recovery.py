@@ -102,6 +102,7 @@ ROBUST = {
     "doubly robust, forest": lambda: robust(FOREST),
     "doubly robust, boosting": lambda: robust(BOOSTING),
 }
+WORDS = {"smd": "balance", "support": "overlap", "ess": "size", "ess_of_scores": "size"}
 #: How far from the benchmark, in thousands of dollars: what these data are known for.
 NEAR = {
     "entropy balancing": 1.0, "entropy balancing, means alone": 1.0, "doubly robust, forest": 1.5,
@@ -187,5 +188,5 @@ def test_regression_and_growth(recovers):
 def why(verdict):
     """Return what the gate has against it, in short."""
     return "; ".join(
-        f"{one.criterion} {one.value:.2g}" for one in verdict.judged if one.verdict != "met"
+        f"{WORDS[one.criterion]} {one.value:.2g}" for one in verdict.judged if one.verdict != "met"
     )

@@ -40,8 +40,10 @@ def judge(found, row, thresholds, **evidence):
     """Return the row of an effect beside the verdict of the gate on it."""
     verdict = effects.gate(thresholds, **evidence)
     flags = [one.criterion for one in verdict.judged if one.verdict != "met"]
-    if not verdict.apply(found).meta["supported"] and not flags:
-        flags = ["gross"]
+    marked = verdict.apply(found).meta
+    if len(marked["gate"]["failures"]) > len(flags):
+        flags.insert(0, "gross")  # by the registry, whatever the diagnostics say
+    assert marked["supported"] == (not flags)
     return Finding(row["estimate"], row["conf_low"], row["conf_high"], tuple(flags))
 
 

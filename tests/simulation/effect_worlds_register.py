@@ -28,9 +28,15 @@ SEEN = [
     "worked_7_12", "worked_13_24", "spells_24",
 ]  # fmt: skip
 TRAITS = " + ".join(
-    name if name.startswith(("worked", "benefit", "spells")) else f"C({name})"
-    for name in SEEN if name != "duration_class"
-)  # fmt: skip
+    name if name.startswith(("worked", "spells")) else f"C({name})"
+    for name in SEEN
+    if name != "duration_class"
+)
+#: Of spells, which are fewer.
+SEEN_AT_INTAKE = ["sex", "position", "age_class", "worked_1_6", "worked_7_12", "worked_13_24"]
+AT_INTAKE = " + ".join(
+    name if name.startswith("worked") else f"C({name})" for name in SEEN_AT_INTAKE
+)
 #: Of person-months; within risk sets all have the same duration and calendar time.
 FORMULA = f"{TRAITS} + C(duration_class) + C(quarter)"
 

@@ -24,7 +24,7 @@ def _load(name):
 register, methods = _load("effect_worlds_register"), _load("effect_worlds_methods")
 
 REPLICATES = max(1, int(os.environ.get("COVERAGE_REPLICATES", "0")) // 40)
-PERSONS = 6_000 if REPLICATES == 1 else 40_000
+PERSONS = 12_000 if REPLICATES == 1 else 40_000
 SECTION = "Effects in known worlds"
 RIGHT = {"risk sets, censored"}
 #: They compare with not starting now; what is known is the effect against no programme at all.
@@ -62,15 +62,14 @@ def of_starters(rows):
 
 def of_ever(people):
     """Return the findings on spells: a programme within two years, or none."""
-    options = {"before": ["early", "soon"]}
-    weighed = matching.weigh(people, treatment="ever", on=register.TRAITS)
-    seen = [name for name in register.SEEN if name != "duration_class"]
+    before, on = ["early", "soon"], register.AT_INTAKE
+    weighed = matching.weigh(people, treatment="ever", on=on)
     return {
-        "ever started: inverse probability": methods.of_sample(weighed, seen=seen, **options),
-        "ever started: doubly robust": methods.of_scores(
-            people, "ever", on=register.TRAITS, **options
+        "ever started: inverse probability": methods.of_sample(
+            weighed, seen=register.SEEN_AT_INTAKE, before=before
         ),
-    }  # fmt: skip
+        "ever started: doubly robust": methods.of_scores(people, "ever", on=on, before=before),
+    }
 
 
 @pytest.mark.parametrize("name", WORLDS)
