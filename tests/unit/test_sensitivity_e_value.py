@@ -151,3 +151,8 @@ def test_the_door():
     nobody = pl.DataFrame({"t": [1, 1, 0, 0], "y": [1, 0, 0, 0]})
     with pytest.raises(InputError, match="controls"):
         e_value_of(nobody, outcome="y", treatment="t")
+
+
+def test_an_estimate_is_a_number():
+    with pytest.raises(CallError, match="no number"):
+        e_value("2")

@@ -170,6 +170,8 @@ def e_value(
     begin = clock.perf_counter()
     check_option("measure", measure, MEASURES)
     given = [value for value in (conf_low, estimate, conf_high) if value is not None]
+    if any(isinstance(value, (str, bool)) for value in given):
+        raise CallError("The estimate or a limit is no number", fix="hand in numbers")
     if not all(math.isfinite(value) for value in given) or given != sorted(given):
         raise InputError(
             "The estimate does not lie between its limits, or one is not finite",
