@@ -256,15 +256,38 @@ def test_a_dip_years_after_the_start_is_no_lock_in():
     assert ax.collections[0].get_paths()[0].vertices[:, 0].max() < 4
 
 
-def test_a_heading_too_wide_for_the_page_ends_in_an_ellipsis():
-    long = "een heel erg lange groepering van gemeenten naar grootte en naar ligging in het land"
+def drawn_with_heading(heading, width):
     frame = pl.DataFrame(
-        {"group": [long] * 2, "level": ["a", "b"], "estimate": [0.1, 0.2],
+        {"group": [heading] * 2, "level": ["a", "b"], "estimate": [0.1, 0.2],
          "conf_low": [0.0, 0.1], "conf_high": [0.2, 0.3]}
     )  # fmt: skip
-    gross = GROSS.with_columns(label=pl.col("label").replace("training", long))
+    gross = GROSS.with_columns(label=pl.col("label").replace("training", heading))
+    return (
+        figures.forest(frame, width=width),
+        figures.gross_net(gross, width=width),
+        figures.bars(frame, group="level", heading="group", width=width),
+    )
+
+
+def test_a_heading_too_wide_for_its_room_is_cut_into_lines():
+    long = "een heel erg lange groepering van gemeenten naar grootte en naar ligging in het land"
     for width in (reporting.WIDE, reporting.NARROW):
-        for ax in (figures.forest(frame, width=width), figures.gross_net(gross, width=width)):
+        for ax in drawn_with_heading(long, width):
+            assert_legible(ax.figure)
+            share = ax.get_position().width * ax.figure.get_figwidth() * 2.54 / width
+            assert share > 0.25
+            found = words_of(ax)
+            assert {"Een", *long.split()[1:]} <= {word for text in found for word in text.split()}
+            assert not any(text.endswith("…") for text in found)
+            if width == reporting.WIDE:  # and stands left of the plot
+                where = [t for t in ax.figure.texts if "ligging" in t.get_text()]
+                assert where[0].get_window_extent().x1 < ax.get_window_extent().x0
+
+
+def test_a_word_too_wide_for_the_page_ends_in_an_ellipsis():
+    word = "arbeidsongeschiktheidsverzekering" * 3
+    for width in (reporting.WIDE, reporting.NARROW):
+        for ax in drawn_with_heading(word, width):
             assert_legible(ax.figure)
             assert ax.get_position().width * ax.figure.get_figwidth() * 2.54 > 0.25 * width
             assert any(text.endswith("…") for text in words_of(ax))

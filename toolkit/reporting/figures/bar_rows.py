@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from toolkit.reporting import palette
-from toolkit.reporting.figures.text import LEADING, cut, put, text_width
+from toolkit.reporting.figures.text import LEADING, balance, cut, put, shorten, text_width
 from toolkit.reporting.labels import format_count, label
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from toolkit.reporting.figures.canvas import Canvas
 
 _GAP = 7.0
+#: Share of the figure's width that the plot keeps, however long names and headings are.
+_PLOT = 0.35
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Column:
 
 @dataclass(frozen=True)
 class RowLayout:
-    """Where every row stands, and what is written beside it."""
+    """Where every row stands, and what is written beside it; a heading is a line or several."""
 
     middles: list[float]
     names: list[tuple[str, ...]]
@@ -79,16 +81,27 @@ def lay_out_rows(
     columns = _columns(canvas, rows, words, value_head, n_head)
     canvas.right = sum(column.width for column in columns)
     indent = 6.0 if any(row.heading for row in rows) else 0.0
-    room = canvas.width * 0.34
-    names = _names(rows, room - indent, size)
-    beside = (
-        max(text_width(line, size, "bold") for lines in names for line in lines) + indent + _GAP
-    )
     whole = canvas.width - 8.0
+    room, most = canvas.width * 0.34, whole - canvas.right - _PLOT * canvas.width - _GAP
+    names = _names(rows, room - indent, most - indent, size)
+    heads = {
+        row.heading: _short(balance(row.heading, room, size, "bold"), most, size, "bold")
+        for row in rows
+        if row.heading
+    }
+    wide = [
+        text_width(line, size, _weight(row)) + (indent if row.heading else 0.0)
+        for row, lines in zip(rows, names, strict=True)
+        for line in lines
+    ]
+    wide += [text_width(line, size, "bold") for lines in heads.values() for line in lines]
+    beside = max(wide) + _GAP
     # Half a page has no room for names beside the plot: they stand above their rows.
     above = canvas.narrow and whole - canvas.right - beside < 0.4 * canvas.width
     if above:
-        names = _names(rows, whole - canvas.right, size)
+        names = _names(rows, whole - canvas.right, whole - canvas.right, size)
+        over = whole - 18.0  # nothing is drawn beside a heading: it runs over the plot
+        heads = {t: _short(cut(t, over, size, "bold"), over, size, "bold") for t in heads}
     y = 0.0
     middles: list[float] = []
     name_middles: list[float] = []
@@ -99,8 +112,10 @@ def lay_out_rows(
         if row.heading != before:
             y += size * (0.6 if middles else 0.0)
             if row.heading:
-                headings.append((y + size * 0.75, row.heading))
-                y += size * 1.65
+                lines_of_head = heads[row.heading]
+                for index, line in enumerate(lines_of_head):
+                    headings.append((y + size * (0.75 + index * LEADING), line))
+                y += size * (1.65 + (len(lines_of_head) - 1) * LEADING)
             before = row.heading
         text, marks = len(lines) * LEADING * size, len(row.points) * pitch
         if above:
@@ -129,8 +144,19 @@ def lay_out_rows(
     )
 
 
-def _names(rows: Sequence[Row], room: float, size: float) -> list[tuple[str, ...]]:
-    return [cut(row.name, room, size, "bold" if row.total else "normal") for row in rows]
+def _names(rows: Sequence[Row], room: float, most: float, size: float) -> list[tuple[str, ...]]:
+    return [
+        _short(cut(row.name, room, size, _weight(row)), most, size, _weight(row)) for row in rows
+    ]
+
+
+def _short(lines: tuple[str, ...], most: float, size: float, weight: str) -> tuple[str, ...]:
+    """Return lines of which a word wider than `most` ends in an ellipsis."""
+    return tuple(shorten(line, max(most, 0.0), size, weight) for line in lines)
+
+
+def _weight(row: Row) -> str:
+    return "bold" if row.total else "normal"
 
 
 def _columns(
@@ -183,7 +209,7 @@ def write_rows(canvas: Canvas, rows: Sequence[Row], layout: RowLayout) -> None:
                 halo=layout.above,
             )
         for row, lines, down in zip(rows, layout.names, layout.name_middles, strict=True):
-            weight = "bold" if row.total else "normal"
+            weight = _weight(row)
             inset = 0.0 if row.heading is None else indent
             put(
                 ax,
@@ -201,7 +227,7 @@ def write_rows(canvas: Canvas, rows: Sequence[Row], layout: RowLayout) -> None:
             put(ax, edge, top + LEADING * size * 0.6 + 2, [column.head], size=size,
                 colour=palette.SOFT, ha="right")  # fmt: skip
             for row, texts, down in zip(rows, column.texts, layout.middles, strict=True):
-                weight = "bold" if row.total else "normal"
+                weight = _weight(row)
                 for index, text in enumerate(texts):
                     if not text:
                         continue

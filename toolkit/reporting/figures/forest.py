@@ -11,7 +11,6 @@ from toolkit.reporting.figures.axes import number_axis, point_axis, ratio_axis, 
 from toolkit.reporting.figures.bar_rows import Point, Row, lay_out_rows, write_rows
 from toolkit.reporting.figures.canvas import Canvas, Furniture, close_canvas, open_canvas
 from toolkit.reporting.figures.door import open_door
-from toolkit.reporting.figures.headings import widen_for_headings
 from toolkit.reporting.figures.signs import Sign, write_signs
 from toolkit.reporting.labels import format_number, format_percent, label, name_of
 from toolkit.reporting.style import style
@@ -95,7 +94,6 @@ def forest(
             canvas, rows, _words(unit, places),
             value_head=label("word.estimate"), n_head=label("word.n"),
         )  # fmt: skip
-        layout = widen_for_headings(canvas, layout)
         sign = Sign(label("word.truth"), "D", palette.text_colour(palette.ORANGE))
         if any(truth is not None for truth in truths):
             write_signs(canvas, [Sign(label("word.estimate"), "s", palette.INK, palette.INK), sign])

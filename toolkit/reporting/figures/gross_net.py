@@ -20,7 +20,6 @@ from toolkit.reporting.figures.bar_rows import (
 )
 from toolkit.reporting.figures.canvas import Canvas, Furniture, close_canvas, open_canvas
 from toolkit.reporting.figures.door import open_door
-from toolkit.reporting.figures.headings import widen_for_headings
 from toolkit.reporting.figures.signs import Sign, write_signs
 from toolkit.reporting.labels import format_number, format_percent, label, name_of
 from toolkit.reporting.style import style
@@ -102,7 +101,6 @@ def gross_net(
             canvas, rows, words, value_head=label("word.gross"), n_head=label("word.n")
         )
         layout = _with_net(canvas, layout, [signed(net) for net in data["net"]])
-        layout = widen_for_headings(canvas, layout)
         signs = [Sign(label("word.deadweight"), "bar", palette.STEEL, palette.STEEL)]
         if (data["net"] >= 0).any():
             signs.append(Sign(label("word.net_effect"), "bar", palette.BLUE, palette.BLUE))

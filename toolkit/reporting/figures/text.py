@@ -81,6 +81,22 @@ def cut(text: str, room: float, size: float, weight: str = "normal") -> tuple[st
     return tuple(lines)
 
 
+def shorten(text: str, room: float, size: float, weight: str = "normal") -> str:
+    """Return one line, cut with an ellipsis where it is wider than `room` points.
+
+    Examples
+    --------
+    >>> shorten("een", 100.0, 7.0), shorten("arbeidsongeschiktheid", 40.0, 7.0)
+    ('een', 'arbeidso…')
+    """
+    if text_width(text, size, weight) <= room:
+        return text
+    kept = text
+    while kept and text_width(f"{kept.rstrip()}…", size, weight) > room:
+        kept = kept[:-1]
+    return f"{kept.rstrip()}…"
+
+
 def balance(text: str, room: float, size: float, weight: str = "normal") -> tuple[str, ...]:
     """Cut text into as few lines as `room` allows, of about the same length."""
     lines = cut(text, room, size, weight)
