@@ -287,3 +287,22 @@ def test_a_seed_is_a_number():
     for seed in ("a", -1, True):
         with pytest.raises(errors.CallError, match="seed="):
             effects.doubly_robust(frame, treatment="t", outcome="y", on="x", seed=seed)
+
+
+def test_the_effect_on_the_treated_does_not_ask_what_the_treated_cannot_tell():
+    """ATT: m₁ enters no score, so a level that no treated has, or one only, is no hindrance."""
+    people = pl.DataFrame(
+        {
+            "t": [1, 1, 1, 0, 0, 0, 0, 0, 0, 0],
+            "old": [1, 1, 1, 1, 1, 0, 0, 1, 0, 1],
+            "y": [5.0, 6.0, 7.0, 2.0, 4.0, 9.0, 9.0, 3.0, 8.0, 3.0],
+        }
+    )
+    asked = {"treatment": "t", "outcome": "y", "outcome_model": "old", "cross_fit": 1}
+    found = effects.doubly_robust(
+        people, treatment_model="1", estimand="ATT", measure="difference", **asked
+    )
+    # the controls among the old have mean 3: (5 + 6 + 7) / 3 - 3
+    assert found.tidy()["estimate"][2] == pytest.approx(3)
+    with pytest.raises(errors.CollinearityError, match=r"made up of others|always 0"):
+        effects.doubly_robust(people, treatment_model="1", estimand="ATE", **asked)

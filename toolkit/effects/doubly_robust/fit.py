@@ -32,7 +32,7 @@ from toolkit.effects.doubly_robust.read import (
     read_weights,
 )
 from toolkit.effects.doubly_robust.result import DoublyRobust
-from toolkit.effects.doubly_robust.scores import Scores, average, make_scores, score_vcov
+from toolkit.effects.doubly_robust.scores import SPARE, Scores, average, make_scores, score_vcov
 from toolkit.errors import CallError, check_option
 from toolkit.estimation.intervals import check_interval
 from toolkit.frames import require_columns, to_frame
@@ -183,7 +183,7 @@ def doubly_robust(
         said += [one for one in bounded.said if one not in said]
         predicted = foretell_outcomes(
             of_outcome, outcomes, treated.astype(np.int64), weight, fold, cross_fit, seed,
-            link=link,
+            link=link, spare=SPARE.get(estimand),
         )  # fmt: skip
         inside = weight * bounded.inside
         whole = outcomes.known.all()
@@ -263,6 +263,7 @@ def foretell_outcomes(
     seed: int,
     *,
     link: Literal["linear", "logit"] | None,
+    spare: int | None = None,
 ) -> Floats:
     """Return what each outcome would be in each arm, foretold outside the fold, (A, N, K)."""
     n_arm = int(arm.max()) + 1
@@ -288,7 +289,7 @@ def foretell_outcomes(
     for group in ([together] if together else []) + [[k] for k in linear if k not in together]:
         learn = np.where(known[:, group[0]], weight, 0.0)
         out[:, :, group] = foretell_linear(
-            model.table, y[:, group], learn, arm, n_arm, fold, n_fold
+            model.table, y[:, group], learn, arm, n_arm, fold, n_fold, spare=spare
         )
     for k in logits:
         for one in range(n_arm):

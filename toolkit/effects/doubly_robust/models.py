@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.effects.doubly_robust.kernels import linear_sums, logit_sums, predictors
-from toolkit.errors import CallError, EstimationError
+from toolkit.errors import CallError, CollinearityError, EstimationError
 from toolkit.estimation.collinearity import check_collinearity
 from toolkit.estimation.newton import inverse, maximise
 
@@ -96,8 +96,9 @@ def foretell_logit(
 
 
 def foretell_linear(
-    table: Table, y: Floats, weight: Floats, arm: Ints, n_arm: int, fold: Ints, n_fold: int
-) -> Floats:
+    table: Table, y: Floats, weight: Floats, arm: Ints, n_arm: int, fold: Ints, n_fold: int,
+    *, spare: int | None = None,
+) -> Floats:  # fmt: skip
     """Return the mean of each outcome in each arm, foretold outside the fold, (A, N, K).
 
     Parameters
@@ -106,6 +107,9 @@ def foretell_linear(
     weight : (N,) array
         0 = not learned from.
     arm : (N,) array of int
+    spare : int, optional
+        The arm whose model plays no part in the estimate: what it does not determine is taken by
+        the shortest coefficients.
     """
     cell = arm * n_fold + fold
     gram, cross = linear_sums(table.z, y, weight, cell, n_arm * n_fold)
@@ -118,9 +122,14 @@ def foretell_linear(
         for f in range(n_fold):
             inside = gram[one].sum(axis=0), cross[one].sum(axis=0)
             left = inside if n_fold == 1 else (inside[0] - gram[one, f], inside[1] - cross[one, f])
-            beta[f] = _solved(*left, table.terms)
+            beta[f] = _shortest(*left) if one == spare else _solved(*left, table.terms)
         out[one] = predictors(table.z, fold, beta)
     return out
+
+
+def _shortest(gram: Floats, cross: Floats) -> Floats:
+    """Return the least-squares coefficients of smallest length."""
+    return np.asarray(np.linalg.pinv(gram, hermitian=True) @ cross)
 
 
 def _solved(gram: Floats, cross: Floats, terms: Sequence[str]) -> Floats:
@@ -128,14 +137,14 @@ def _solved(gram: Floats, cross: Floats, terms: Sequence[str]) -> Floats:
     scale = np.sqrt(np.diag(gram))
     if not (scale > 0).all():
         name = (("intercept", *terms))[int(np.argmin(scale))]
-        raise CallError(
-            f"Column {name!r} is always the same in one of the arms",
+        raise CollinearityError(
+            f"Column {name!r} is always 0 in one of the arms",
             fix="leave it out of the outcome's model, or merge the level",
         )
     unit = gram / np.outer(scale, scale)
     values = np.linalg.eigvalsh(unit)
     if values[0] < 1e-10 * values[-1]:
-        raise CallError(
+        raise CollinearityError(
             "In one of the arms a column of the outcome's model is made up of others",
             fix="merge rare levels, or use a model that can do without (ridge of scikit-learn)",
         )

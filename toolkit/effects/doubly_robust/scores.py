@@ -62,6 +62,10 @@ class Scores:
         return out
 
 
+#: The arm whose model an estimand has no use for: it enters no score.
+SPARE = {"ATT": 1, "ATC": 0}
+
+
 def make_scores(
     estimand: Estimand, y: Floats, treated: Bools, chance: Floats, of_treated: Floats,
     of_control: Floats, weight: Floats,
