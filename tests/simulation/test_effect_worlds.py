@@ -25,7 +25,7 @@ worlds, methods = _load("effect_worlds"), _load("effect_worlds_methods")
 REPLICATES = max(1, int(os.environ.get("COVERAGE_REPLICATES", "5")) // 5)
 PEOPLE = 4000
 #: Lives behind the truth: its own error is to be small beside that of the mean of all replicates.
-LIVES = 40_000 if REPLICATES < 20 else 1_000_000
+LIVES = 40_000 if REPLICATES < 20 else 500_000
 SECTION = "Effects in known worlds"
 
 ADJUSTED = (
