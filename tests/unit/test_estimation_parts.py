@@ -129,3 +129,20 @@ def test_largest_deviations_move_as_little_as_the_covariance():
         assert again == pytest.approx(first, abs=5e-4)
         turned = largest_deviations(base[::-1, ::-1], scale[::-1], draws=2000, seed=1)
         assert np.quantile(turned, 0.95) == pytest.approx(np.quantile(first, 0.95), abs=0.15)
+
+
+def test_a_learner_of_few_rows_has_one_thread_and_none_has_more_than_it_had():
+    pytest.importorskip("sklearn.ensemble")  # brings OpenMP
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    def counts():
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "openmp"}
+
+    with threadpool_limits(limits=3, user_api="openmp"):
+        with threads.learning_threads(100_000):
+            assert counts() == {1}
+        with threads.learning_threads(500_000):
+            assert counts() == {2}
+        with threads.learning_threads(10_000_000):
+            assert counts() == {3}
+        assert counts() == {3}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import CallError
+from toolkit.estimation.threads import learning_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,18 +43,19 @@ def learn_scores(
     learner = clone(model)
     if seed is not None and learner.get_params().get("random_state", 0) is None:
         learner.set_params(random_state=seed)
-    if weight is None:
-        learner.fit(x, treated)
-    else:
-        try:
-            learner.fit(x, treated, sample_weight=weight)
-        except (TypeError, ValueError) as error:
-            raise CallError(
-                f"{type(model).__name__} takes no weights: {str(error).splitlines()[0]}",
-                fix="a classifier whose fit has sample_weight, or no weights=",
-            ) from error
-    at = int(np.flatnonzero(learner.classes_)[0])
-    return np.asarray(learner.predict_proba(to_score)[:, at], dtype=np.float64)
+    with learning_threads(len(x)):
+        if weight is None:
+            learner.fit(x, treated)
+        else:
+            try:
+                learner.fit(x, treated, sample_weight=weight)
+            except (TypeError, ValueError) as error:
+                raise CallError(
+                    f"{type(model).__name__} takes no weights: {str(error).splitlines()[0]}",
+                    fix="a classifier whose fit has sample_weight, or no weights=",
+                ) from error
+        at = int(np.flatnonzero(learner.classes_)[0])
+        return np.asarray(learner.predict_proba(to_score)[:, at], dtype=np.float64)
 
 
 def make_folds(treated: Bools, cluster: Ints | None, count: int, seed: int | None) -> Ints:
