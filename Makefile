@@ -38,7 +38,7 @@ WORLD_CODE := $(shell find synthetic_data -path synthetic_data/deliver -prune -o
 	$(wildcard toolkit/registers/*.py)
 DELIVER_CODE := $(shell find synthetic_data/deliver toolkit/registers/layouts -name '*.py' -o -name '*.toml' 2>/dev/null)
 INTAKE_CODE := $(shell find toolkit/registers -name '*.py' -o -name '*.toml' 2>/dev/null)
-REGISTER_STUDIES := durable_outflow repeat_unemployment
+REGISTER_STUDIES := durable_outflow repeat_unemployment net_effect
 ifeq ($(DATA),)
 REGISTER_STUDIES += srg_quality
 endif

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 NAME = "calibration"
 
 
-def main(table: Path, out: Path, *, language: Language = "nl", chapter_number: int = 4) -> Chapter:
+def main(table: Path, out: Path, *, language: Language = "nl", chapter_number: int = 5) -> Chapter:
     """Write the chapter from the table that every simulation makes."""
     study = Study(NAME, out / NAME, language, chapter_number=chapter_number)
     moments = pl.read_parquet(table)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from toolkit.registers.reconcile import SeriesBreak
     from toolkit.reporting.language import Language
     from toolkit.reporting.tables import Format
-    from toolkit.trajectories import Durability
+    from toolkit.trajectories import Definition, Durability, SupportPanel
 
 HERE = Path(__file__).parent
 #: A title names no share that rests on fewer observations.
@@ -272,13 +272,28 @@ class Study:
                     )
                 )  # fmt: skip
         if register is not None:
-            name = str(register.meta.get("source", ""))
-            self.source = self.shared("source", name) or self.shared("source", "unknown")
             months = [name for name in outcomes.frame.columns if name.startswith("months_observed")]
             longest = outcomes.frame.select(pl.max_horizontal(0, *months).max()).item()
             seen = pl.Series([outcomes.window.end]).dt.offset_by(f"{longest or 0}mo").item()
-            self.watch(register, outcomes.window.start, seen)
-        if register is not None and register.path is not None:
+            self.record_register(register, outcomes.window.start, seen)
+
+    def record_panel(self, panel: SupportPanel, definition: Definition, register: Register) -> None:
+        """Put definition, window and counts of a panel of months at risk in the manifest."""
+        self.manifest.definitions[definition.name] = definition.to_dict()
+        self.manifest.parameters |= self.config | {"language": self.language}
+        for name, n in panel.glance().row(0, named=True).items():
+            if isinstance(n, int):
+                self.manifest.count(name, n)
+        self.manifest.warnings.extend(panel.meta.get("warnings", ()))
+        last = pl.Series([panel.window.end]).dt.offset_by(f"{self.config['follow_up']}mo").item()
+        self.record_register(register, panel.window.start, min(last, register.covers("jobs")[1]))
+
+    def record_register(self, register: Register, start: date, end: date) -> None:
+        """Say which register the study is of, and over which days it looks."""
+        name = str(register.meta.get("source", ""))
+        self.source = self.shared("source", name) or self.shared("source", "unknown")
+        self.watch(register, start, end)
+        if register.path is not None:
             index = register.path / "register.json"
             self.manifest.inputs[index.name] = hash_file(index)
 
@@ -332,6 +347,16 @@ class Study:
         """Write a share as a percentage in the language of the study."""
         with reporting.style(self.language):
             return reporting.format_percent(share, digits)
+
+    def points(self, difference: Any, digits: int = 1) -> str:
+        """Write a difference of shares in percentage points, signed."""
+        with reporting.style(self.language):
+            return reporting.format_percent(difference, digits, sign=True).removesuffix("%")
+
+    def called(self, column: str, value: Any) -> str:
+        """Return how a value of a column is called: the study's word first, then the code lists."""
+        with reporting.style(self.language):
+            return self.word(f"{column}_{value}", reporting.name_of(column, value))
 
     def month(self, day: date) -> str:
         """Write a month in the language of the study."""

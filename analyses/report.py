@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 #: Order of the chapters; others found in the folder follow.
 ORDER = (
-    "durable_outflow", "repeat_unemployment", "school_to_work", _calibration.NAME, "srg_quality",
+    "durable_outflow", "repeat_unemployment", "net_effect", "school_to_work", _calibration.NAME,
+    "srg_quality",
 )  # fmt: skip
 
 

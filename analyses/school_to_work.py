@@ -37,7 +37,7 @@ def main(file: Path | None, out: Path, *, language: Language = "nl") -> Chapter:
         language=language,
         name="school_to_work",
         words=config["text"][language],
-        chapter_number=3,
+        chapter_number=4,
     )
 
 

@@ -44,7 +44,7 @@ def main(
     language: Language = "nl",
     on: date | None = None,
     intake: Intake | None = None,
-    chapter_number: int = 5,
+    chapter_number: int = 6,
     progress: Callable[..., Any] | None = None,
 ) -> Chapter:
     """Run the study on a register made from raw deliveries and write its chapter to `out`.

@@ -32,6 +32,7 @@ app.add_typer(run_app, name="run")
 for study in (
     studies.durable_outflow,
     studies.repeat_unemployment,
+    studies.net_effect,
     studies.srg_quality,
     studies.school_to_work,
     studies.sequences,

@@ -30,6 +30,13 @@ def repeat_unemployment(register: Store, out: Out = None, language: Language = "
     _run(study.main, register, folder_of(out, "repeat_unemployment"), language)
 
 
+def net_effect(register: Store, out: Out = None, language: Language = "nl") -> None:
+    """What programmes add: gross, deadweight and net by instrument, when, for whom, how sure."""
+    from analyses import net_effect as study
+
+    _run(study.main, register, folder_of(out, "net_effect"), language)
+
+
 def srg_quality(
     register: Store,
     out: Out = None,
