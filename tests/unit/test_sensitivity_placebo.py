@@ -68,6 +68,40 @@ def test_the_joint_test_by_hand():
     assert (found.statistic, found.p_value) == pytest.approx((statistic, p_value), rel=1e-10)
 
 
+def test_the_joint_test_with_two_ways_of_clustering_by_hand():
+    """Persons + pairs - both, off the diagonal as on it (Cameron, Gelbach and Miller 2011)."""
+    rng = np.random.default_rng(5)
+    person, pair = np.repeat(np.arange(60), 4), np.tile(np.arange(80), 3)
+    # what goes together within a person goes the other way within a pair
+    of_person, of_pair = rng.normal(size=60)[person], rng.normal(size=80)[pair]
+    frame = pl.DataFrame(
+        {
+            "t": rng.random(240) < 0.5,
+            "person": person,
+            "pair": pair,
+            "b1": of_person + of_pair + rng.normal(size=240),
+            "b2": of_person - of_pair + rng.normal(size=240),
+        }
+    )
+    call = {"treatment": "t", "cluster": ["person", "pair"]}
+    names = ["b1", "b2"]
+    found = placebo(frame, outcome_before=names, **call)
+    alone = [contrast(frame, outcome=name, measure="difference", **call) for name in names]
+    moved = np.hstack([one.influence for one in alone])
+
+    def products(code):
+        sums = np.zeros((code.max() + 1, 2))
+        np.add.at(sums, code, moved)
+        return sums.T @ sums
+
+    both = products(person) + products(pair) - products(person * 80 + pair)
+    size = np.sqrt(np.diag(both))
+    error = found.rows["std_error"].to_numpy()
+    vcov = both * np.outer(error / size, error / size)
+    statistic, p_value = wald_test(found.rows["estimate"].to_numpy(), vcov)
+    assert (found.statistic, found.p_value) == pytest.approx((statistic, p_value), rel=1e-9)
+
+
 def test_a_pair_matched_sample_counts_pairs_as_one():
     frame = people(300, 0.5).with_columns(score=pl.col("able"))
     sample = match(frame, treatment="treated", on="score")

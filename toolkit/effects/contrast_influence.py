@@ -119,6 +119,18 @@ class Clustering:
         """Return the names as text."""
         return " and ".join(self.names)
 
+    def ways(self) -> list[tuple[int, tuple[int, ...], Ints]]:
+        """Return what a variance adds up: sign, which ways, and the clusters of them together.
+
+        Of two ways a and b: a + b - both (Cameron, Gelbach and Miller 2011, eq. 2.10).
+        """
+        every = range(len(self.codes))
+        return [
+            ((-1) ** (size + 1), chosen, _joined([self.codes[i] for i in chosen]))
+            for size in range(1, len(self.codes) + 1)
+            for chosen in combinations(every, size)
+        ]
+
 
 def clustered_vcov(
     influence: MeansInfluence, clustering: Clustering, used: Any, factors: Any
@@ -141,22 +153,27 @@ def clustered_vcov(
         return influence.vcov(None, factors(None)), None, []
     total = np.zeros((2 * influence.n_group,) * 2)
     fewest, said = None, []
-    for size in range(1, len(clustering.codes) + 1):
-        for chosen in combinations(range(len(clustering.codes)), size):
-            code = _joined([clustering.codes[i] for i in chosen])
-            found = np.unique(code[used])
-            if size == 1:
-                check_clusters(len(found), clustering.names[chosen[0]])
-                said += few_clusters(len(found), clustering.names[chosen[0]])
-                fewest = len(found) if fewest is None else min(fewest, len(found))
-            each = clusters_by_group(code, influence.group, influence.n_group)
-            total += (-1) ** (size + 1) * influence.vcov(code, factors(each))
+    for sign, chosen, code in clustering.ways():
+        if len(chosen) == 1:
+            found = len(np.unique(code[used]))
+            check_clusters(found, clustering.names[chosen[0]])
+            said += few_clusters(found, clustering.names[chosen[0]])
+            fewest = found if fewest is None else min(fewest, found)
+        each = clusters_by_group(code, influence.group, influence.n_group)
+        total += sign * influence.vcov(code, factors(each))
     if len(clustering.codes) > 1:
-        values, vectors = np.linalg.eigh(total)
-        if values[0] < -1e-12 * max(values[-1], 0):
-            total = (vectors * np.maximum(values, 0)) @ vectors.T
+        total, cut = positive(total)
+        if cut:
             said.append("the variance by two ways of clustering was not positive: cut at 0")
     return total, fewest, said
+
+
+def positive(products: Floats) -> tuple[Floats, bool]:
+    """Return a symmetric matrix without its negative part, and whether there was one."""
+    values, vectors = np.linalg.eigh(products)
+    if values[0] >= -1e-12 * max(values[-1], 0):
+        return products, False
+    return np.asarray((vectors * np.maximum(values, 0)) @ vectors.T), True
 
 
 def clusters_by_group(code: Ints, group: Ints, n_group: int) -> Floats:

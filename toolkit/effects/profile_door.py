@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -60,14 +59,9 @@ class Groups:
 
     def ways(self) -> list[tuple[int, Ints | None]]:
         """Return what the variance adds up: sign and clusters, of two ways less both at once."""
-        codes = self.clustering.codes
-        if not codes:
+        if not self.clustering:
             return [(1, None)]
-        return [
-            ((-1) ** (size + 1), _both([codes[i] for i in chosen]))
-            for size in range(1, len(codes) + 1)
-            for chosen in combinations(range(len(codes)), size)
-        ]
+        return [(sign, code) for sign, _, code in self.clustering.ways()]
 
     def weights(self, months: Ints) -> Floats:
         """Return the weight of each row, (N, 1), or of each row and month, (N, K).
@@ -80,14 +74,6 @@ class Groups:
         if at is None or getattr(self.sample, "control", None) != "censor" or not len(later):
             return self.weight[:, None]
         return np.stack([at(int(m)).to_numpy() for m in months], axis=1)
-
-
-def _both(codes: Sequence[Ints]) -> Ints:
-    """Return the numbers of the combinations of codes."""
-    found = codes[0]
-    for other in codes[1:]:
-        found = np.unique(found * (int(other.max()) + 1) + other, return_inverse=True)[1].ravel()
-    return found
 
 
 def read_groups(

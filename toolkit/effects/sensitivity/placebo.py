@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.effects.contrast import contrast
+from toolkit.effects.contrast_influence import positive
 from toolkit.effects.contrast_sample import clustering_of, kind_of
 from toolkit.effects.sensitivity.door import as_sample, describe
 from toolkit.effects.sensitivity.placebo_panel import widen
@@ -81,7 +82,8 @@ def placebo(
     Notes
     -----
     Each difference has the standard error that `contrast` gives it; the joint test is Wald's, with
-    the correlation of their influences between clusters. Where there are more outcomes than
+    the correlation of their influences between clusters (two ways of clustering: both, less what
+    they share, as the variances; Cameron, Gelbach and Miller 2011). Where there are more outcomes than
     clusters, or outcomes make up each other, it is Bonferroni's. An outcome that was matched on
     passes for that reason and is told.
 
@@ -195,11 +197,14 @@ def _correlation(
     influence = np.hstack([one.influence for one in moved])
     clustering = clustering_of(sample, kind_of(sample), cluster)
     counts = None if moved[0].moved is None else moved[0].moved.counts
-    if clustering:
-        sums = cluster_sums(influence, clustering.codes[0])
-    else:  # a row with count c is c equal rows
+    products = np.zeros((len(labels),) * 2)
+    for sign, _, code in clustering.ways():  # as the variances: persons + pairs - both
+        sums = cluster_sums(influence, code)
+        products += sign * (sums.T @ sums)
+    if not clustering:  # a row with count c is c equal rows
         sums = influence if counts is None else influence / np.sqrt(np.maximum(counts, 1))[:, None]
-    products = sums.T @ sums
+        products = sums.T @ sums
+    products, _ = positive(products)
     size = np.sqrt(np.diag(products))
     with np.errstate(divide="ignore", invalid="ignore"):
         correlation = products / np.outer(size, size)
