@@ -2,8 +2,13 @@
 
 import json
 import math
+import os
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+
+# One thread of linear algebra a worker: more wait for each other, and cost a sixth of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
