@@ -20,6 +20,8 @@ LEADING = 1.34
 _ASCENT = 0.93
 _DESCENT = 0.24
 EM = _ASCENT + _DESCENT
+#: Width of a letter, about, in parts of the type size: a first guess.
+_LETTER = 0.56
 
 
 @lru_cache(maxsize=4096)
@@ -69,15 +71,14 @@ def cut(text: str, room: float, size: float, weight: str = "normal") -> tuple[st
     """
     lines: list[str] = []
     for paragraph in text.split("\n"):
-        line = ""
-        for word in paragraph.split(" "):
-            longer = f"{line} {word}" if line else word
-            if line and text_width(longer, size, weight) > room:
-                lines.append(line)
-                line = word
-            else:
-                line = longer
-        lines.append(line)
+        words = paragraph.split(" ")
+        start = 0
+        while start < len(words):
+            while not words[start] and start + 1 < len(words):
+                start += 1  # no line begins with a space
+            stop = _that_fit(words, start, room, size, weight)
+            lines.append(" ".join(words[start:stop]))
+            start = stop
     return tuple(lines)
 
 
@@ -95,6 +96,26 @@ def shorten(text: str, room: float, size: float, weight: str = "normal") -> str:
     while kept and text_width(f"{kept.rstrip()}…", size, weight) > room:
         kept = kept[:-1]
     return f"{kept.rstrip()}…"
+
+
+def _that_fit(words: list[str], start: int, room: float, size: float, weight: str) -> int:
+    """Return where a line that begins at a word ends; from a guess, for measuring is slow."""
+    guess, letters = start, room / (_LETTER * size)
+    while guess < len(words) and letters > 0:
+        letters -= len(words[guess]) + 1
+        guess += 1
+    stop = max(guess, start + 1)
+
+    def fits(end: int) -> bool:
+        return text_width(" ".join(words[start:end]), size, weight) <= room
+
+    if stop == start + 1 or fits(stop):
+        while stop < len(words) and fits(stop + 1):
+            stop += 1
+        return stop
+    while stop > start + 1 and not fits(stop):
+        stop -= 1
+    return stop
 
 
 def balance(text: str, room: float, size: float, weight: str = "normal") -> tuple[str, ...]:
