@@ -121,9 +121,12 @@ def words_of(ax):
     return {text.get_text() for text in texts_of(ax.figure)}
 
 
-def assert_legible(figure):
+def assert_legible(figure, *, painted=True):
     """No text smaller than 6.5 pt, none outside the canvas, none over another."""
-    figure.canvas.draw()
+    if painted:
+        figure.canvas.draw()
+    else:
+        figure.draw_without_rendering()  # everything in its place, no ink: half the time
     edge = figure.bbox
     boxes = []
     for text in texts_of(figure):
@@ -144,7 +147,7 @@ def test_every_figure_is_legible(kind, language, width):
     with reporting.style(language):
         figure = DRAW[kind](**FURNITURE, width=width).figure
     assert figure.get_figwidth() * 2.54 == pytest.approx(width)
-    assert_legible(figure)
+    assert_legible(figure, painted=language == "nl" and width == reporting.WIDE)
 
 
 @pytest.mark.parametrize("kind", DRAW)

@@ -26,9 +26,12 @@ def texts_of(figure):
     return [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
 
 
-def assert_legible(figure):
+def assert_legible(figure, *, painted=True):
     """No text smaller than 6.5 pt, none outside the canvas, none over another."""
-    figure.canvas.draw()
+    if painted:
+        figure.canvas.draw()
+    else:
+        figure.draw_without_rendering()  # everything in its place, no ink: half the time
     edge = figure.bbox
     boxes = []
     for text in texts_of(figure):
@@ -195,7 +198,7 @@ def test_every_figure_is_legible(kind, language, width):
     with reporting.style(language):
         figure = DRAW[kind](**FURNITURE, width=width).figure
     assert figure.get_figwidth() * 2.54 == pytest.approx(width)
-    assert_legible(figure)
+    assert_legible(figure, painted=language == "nl" and width == reporting.WIDE)
     words = " ".join(text.get_text() for text in texts_of(figure))
     assert ("Figuur 2.1" if language == "nl" else "Figure 2.1") in words
 

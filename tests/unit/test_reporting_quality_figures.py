@@ -102,7 +102,10 @@ def words_of(ax):
 def test_every_figure_is_legible(kind, language, width):
     with reporting.style(language):
         figure = DRAW[kind](**FURNITURE, width=width).figure
-    figure.canvas.draw()
+    if language == "nl" and width == reporting.WIDE:
+        figure.canvas.draw()
+    else:
+        figure.draw_without_rendering()  # everything in its place, no ink: half the time
     edge, boxes = figure.bbox, []
     for text in texts_of(figure):
         assert text.get_fontsize() >= MIN_POINTS, text.get_text()
