@@ -6,12 +6,14 @@ import re
 import subprocess
 import sys
 import traceback
+import warnings
 from datetime import date
 
 import polars as pl
 import pytest
 
 from toolkit import registers
+from toolkit.cli import main
 from toolkit.errors import (
     CallError,
     EmptyCohortError,
@@ -28,6 +30,21 @@ def reintegratie(*words: object) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """The same command in this process, for it takes seconds to start another."""
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["reintegratie", *map(str, words)])
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main replaces it
+        with pytest.raises(SystemExit) as left:  # any other error would be a traceback
+            main()
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, left.value.code or 0, said.out, said.err)
+
+    return run
 
 
 @pytest.fixture
@@ -69,11 +86,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("rows", "message"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
-def test_a_bad_delivery_is_refused_and_the_old_store_stays(delivery, tmp_path, rows, message):
+def test_a_bad_delivery_is_refused_and_the_old_store_stays(here, delivery, tmp_path, rows, message):
     store = tmp_path / "store"
     registers.ingest(delivery, store)
     (delivery / "benefits.csv").write_text(f"person,start,end,scheme,claim,role\n{rows}\n")
-    done = reintegratie("ingest", delivery, store)
+    done = here("ingest", delivery, store)
     assert done.returncode == 3
     assert message in done.stderr
     assert "What to do:" in done.stderr
@@ -149,41 +166,41 @@ def test_a_target_or_partition_size_that_cannot_be(delivery, tmp_path):
         registers.ingest(delivery, tmp_path / "store", partition_size=0)
 
 
-def test_a_wrong_call_is_two(delivery, tmp_path):
-    assert reintegratie("check", tmp_path / "nowhere").returncode == 2
-    assert reintegratie("ingest", tmp_path / "nowhere", tmp_path / "store").returncode == 2
-    done = reintegratie("ingest", delivery, tmp_path / "store", "--layout", "canonicall")
+def test_a_wrong_call_is_two(here, delivery, tmp_path):
+    assert here("check", tmp_path / "nowhere").returncode == 2
+    assert here("ingest", tmp_path / "nowhere", tmp_path / "store").returncode == 2
+    done = here("ingest", delivery, tmp_path / "store", "--layout", "canonicall")
     assert done.returncode == 2
     assert "did you mean 'canonical'" in done.stderr
-    assert reintegratie("nonsense").returncode == 2
+    assert here("nonsense").returncode == 2
 
 
-def test_a_missing_column_names_it(delivery, tmp_path):
+def test_a_missing_column_names_it(here, delivery, tmp_path):
     (delivery / "benefits.csv").write_text("person,start,end,claim,role\n1,2005-01-01,,1,head\n")
-    done = reintegratie("ingest", delivery, tmp_path / "store")
+    done = here("ingest", delivery, tmp_path / "store")
     assert done.returncode == 3
     assert "lacks column 'scheme'" in done.stderr
 
 
-def test_no_key_in_a_message(delivery, tmp_path):
+def test_no_key_in_a_message(here, delivery, tmp_path):
     (delivery / "benefits.csv").write_text(
         "person,start,end,scheme,claim,role\n987654321,2005-01-01,,wwb,1,head\n"
     )
-    done = reintegratie("ingest", delivery, tmp_path / "store")
+    done = here("ingest", delivery, tmp_path / "store")
     assert done.returncode == 3
     assert "987654321" not in done.stderr + done.stdout
 
 
-def test_simulate_is_quiet_off_a_terminal_and_its_register_is_valid(tmp_path):
+def test_simulate_is_quiet_off_a_terminal_and_its_register_is_valid(here, tmp_path):
     done = reintegratie("simulate", tmp_path / "world", "--persons", 3_000)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"3,000 persons in {(tmp_path / 'world').as_posix()}\n"
     assert "%|" not in done.stderr  # no progress bar
-    assert reintegratie("check", tmp_path / "world" / "register").returncode == 0
-    assert reintegratie("simulate", tmp_path / "none", "--persons", 0).returncode == 2
+    assert here("check", tmp_path / "world" / "register").returncode == 0
+    assert here("simulate", tmp_path / "none", "--persons", 0).returncode == 2
 
 
-def test_a_cohort_too_far_in_time_is_refused_with_three(tmp_path):
+def test_a_cohort_too_far_in_time_is_refused_with_three(here, tmp_path):
     """The register of `delivery` has no jobs and ends too early for the study's window."""
     folder = tmp_path / "delivery"
     folder.mkdir()
@@ -196,7 +213,7 @@ def test_a_cohort_too_far_in_time_is_refused_with_three(tmp_path):
     (folder / "benefits.csv").write_text(
         "person,start,end,scheme,claim,role\n1,2005-01-01,2005-12-01,wwb,1,head\n"
     )
-    assert reintegratie("ingest", folder, tmp_path / "store").returncode == 0
+    assert here("ingest", folder, tmp_path / "store").returncode == 0
     done = reintegratie("run", "durable_outflow", tmp_path / "store", "--out", tmp_path / "out")
     assert done.returncode == 3
     assert "lies outside what the benefits cover" in done.stderr
