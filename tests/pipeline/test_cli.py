@@ -6,14 +6,12 @@ import re
 import subprocess
 import sys
 import traceback
-import warnings
 from datetime import date
 
 import polars as pl
 import pytest
 
 from toolkit import registers
-from toolkit.cli import main
 from toolkit.errors import (
     CallError,
     EmptyCohortError,
@@ -30,21 +28,6 @@ def reintegratie(*words: object) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
-
-
-@pytest.fixture
-def here(monkeypatch, capsys):
-    """The same command in this process, for it takes seconds to start another."""
-
-    def run(*words: object) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["reintegratie", *map(str, words)])
-        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main replaces it
-        with pytest.raises(SystemExit) as left:  # any other error would be a traceback
-            main()
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(words, left.value.code or 0, said.out, said.err)
-
-    return run
 
 
 @pytest.fixture

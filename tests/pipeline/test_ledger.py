@@ -13,7 +13,7 @@ from toolkit import registers
 from toolkit.errors import CallError
 
 #: `make calibrate` asks for 100,000.
-PERSONS = int(os.environ.get("LEDGER_PERSONS", "20000"))
+PERSONS = int(os.environ.get("LEDGER_PERSONS", "6000"))
 
 
 @pytest.fixture(scope="module")

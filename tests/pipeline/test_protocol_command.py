@@ -14,7 +14,7 @@ def reintegratie(*words: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_example_then_page_then_typo(tmp_path):
+def test_example_then_page_then_typo(here, tmp_path):
     example = reintegratie("protocol", "--example")
     assert example.returncode == 0, example.stderr
     file = tmp_path / "study.toml"
@@ -25,8 +25,8 @@ def test_example_then_page_then_typo(tmp_path):
     assert (tmp_path / "out" / "protocol.html").is_file()
 
     file.write_text(example.stdout.replace("why =", "wy ="), encoding="utf-8")
-    wrong = reintegratie("protocol", file)
+    wrong = here("protocol", file)
     assert wrong.returncode == 3
     assert "study.toml, design.wy" in wrong.stderr
     assert "did you mean 'why'?" in wrong.stderr
-    assert reintegratie("protocol").returncode == 2
+    assert here("protocol").returncode == 2

@@ -165,6 +165,7 @@ def test_advance_payments_are_suspended_for_periods_of_2011_only(out):
         assert others["step"].unique().to_list() == [step]
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_what_follows_is_said_while_something_is_ahead(country, tmp_path):
     """15 August 2011: reported on the 11th, addressed on the 25th; the term of 2011-2 runs on."""
     register, intake = country
@@ -175,6 +176,7 @@ def test_what_follows_is_said_while_something_is_ahead(country, tmp_path):
     assert any(f"- 25 augustus 2011: aangesproken, {n} leveringen" in body for body in bodies)
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_running_term_is_said(country, tmp_path):
     register, intake = country
     chapter = srg_quality.main(register, tmp_path, intake=intake, on=date(2012, 1, 20))
@@ -327,6 +329,7 @@ def test_nobody_delivers_usably_and_nothing_is_known_of_the_caseload(country, tm
     assert verdict["coverage"].null_count() == verdict.height
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_a_break_of_the_series_stands_under_the_figures(country, tmp_path, monkeypatch):
     register, intake = country
     covered = pl.DataFrame(
