@@ -1,16 +1,19 @@
 """Omitted-variable bounds: the published case, and variables that are put back in."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 from scipy.optimize import minimize_scalar
 
+from toolkit.effects import contrast
 from toolkit.effects.sensitivity import omitted_variable_bounds, partial_r2, robustness_value
 from toolkit.effects.sensitivity.omitted_numbers import (
     adjusted_error,
     adjusted_estimate,
+    at_other_share,
     bound_by_benchmark,
     critical_t,
 )
@@ -21,6 +24,7 @@ from toolkit.errors import (
     MissingValueError,
     UnknownOptionError,
 )
+from toolkit.matching import weigh
 
 PAPER = "Cinelli and Hazlett (2020), JRSS B 82; Darfur, R sensemakr"
 DARFUR = (0.09731582, 0.02325654, 783)
@@ -254,6 +258,40 @@ def test_equal_rows_are_frequencies():
         repeated, outcome="y", treatment="treated", covariates=["age"]
     ).glance()
     assert one.row(0)[1:] == pytest.approx(other.row(0)[1:], rel=1e-10)
+
+
+def test_strength_does_not_hang_on_how_a_method_scales_its_weights():
+    """Weights of 1 for each treated, or with mean 1 in each arm: the same comparison."""
+    rng = np.random.default_rng(3)
+    n = 3000
+    age = rng.normal(size=n)
+    treated = rng.random(n) < 1 / (1 + np.exp(2.5 - age))
+    frame = pl.DataFrame({"treated": treated, "age": age, "y": treated + age + rng.normal(size=n)})
+    sample = weigh(frame, treatment="treated", on="age", method="ipw", estimand="ATT")
+    weight = sample.weights.to_numpy()
+    weight = weight / np.where(treated, weight[treated].mean(), weight[~treated].mean())
+    other = replace(sample, weights=pl.Series(weight))
+    one, two = (
+        omitted_variable_bounds(x, outcome="y", covariates=["age"]) for x in (sample, other)
+    )
+    assert one.glance().row(0)[1:] == pytest.approx(two.glance().row(0)[1:], rel=1e-9)
+    left = [x.bounds.drop("benchmark").to_numpy() for x in (one, two)]
+    np.testing.assert_allclose(*left, rtol=1e-9)
+    # a tenth is treated: their number, not that of all rows, makes the estimate uncertain
+    truth = contrast(sample, outcome="y", measure="difference", adjust="age").tidy()
+    assert one.std_error == pytest.approx(truth["std_error"][2], rel=0.25)
+
+
+@pytest.mark.parametrize("share", [0.04, 0.3])
+def test_a_benchmark_is_as_strong_where_another_share_is_treated(share):
+    """The same difference of a variable: R² of all rows becomes that of equal arms."""
+    n = 1000
+    d = np.arange(n) < share * n
+    x = np.where(d, 0.3, 0.0) + np.tile([1.0, -1.0], n // 2)
+    half = np.arange(n) < 0.5 * n
+    z = np.where(half, 0.3, 0.0) + np.tile([1.0, -1.0], n // 2)
+    here, there = (np.corrcoef(*pair)[0, 1] ** 2 for pair in ((d, x), (half, z)))
+    assert at_other_share(here, 0.25 / (share * (1 - share))) == pytest.approx(there, rel=1e-12)
 
 
 def test_a_benchmark_too_strong_to_exceed_is_said():

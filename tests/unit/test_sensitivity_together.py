@@ -87,7 +87,8 @@ def test_the_strength_of_a_benchmark_is_that_before_matching(matched):
     assert before.bounds["r2_treatment"][0] > 10 * within.bounds["r2_treatment"][0]
     frame = people()
     correlation = np.corrcoef(frame["age"], frame["treated"].cast(float))[0, 1]
-    f2 = correlation**2 / (1 - correlation**2)
+    p = frame["treated"].mean()  # ours is a comparison of as many treated as controls
+    f2 = correlation**2 / (1 - correlation**2) * 0.25 / (p * (1 - p))
     assert before.bounds["r2_treatment"][0] == pytest.approx(f2)
     assert before.robustness_value == within.robustness_value
     plain = plain_sample(frame, treatment="treated", covariates=["age"])

@@ -110,6 +110,24 @@ def adjusted_error(
         return np.asarray(std_error * np.sqrt(inflation))
 
 
+def at_other_share(r2_treatment: float, ratio: float) -> float:
+    """Return a partial R² with treatment where another share is treated.
+
+    Parameters
+    ----------
+    ratio : float
+        q (1 - q) / p (1 - p), of the share there, q, and here, p. For the same difference between
+        treated and controls f² = R² / (1 - R²) is that many times as large.
+
+    Examples
+    --------
+    >>> round(at_other_share(0.01, 0.25 / (0.04 * 0.96)), 4)
+    0.0617
+    """
+    scaled = ratio * r2_treatment
+    return scaled / (1 - r2_treatment + scaled)
+
+
 def bound_by_benchmark(
     r2_treatment: float, r2_outcome: float, *, times_treatment: float, times_outcome: float
 ) -> tuple[float, float]:

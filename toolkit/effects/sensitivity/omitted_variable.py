@@ -14,6 +14,7 @@ from toolkit.effects.sensitivity.omitted_fit import Regression, columns_of, cros
 from toolkit.effects.sensitivity.omitted_numbers import (
     adjusted_error,
     adjusted_estimate,
+    at_other_share,
     bound_by_benchmark,
     critical_t,
 )
@@ -87,9 +88,18 @@ def omitted_variable_bounds(
     Notes
     -----
     Cinelli and Hazlett (2020). The bounds hold for any omitted variable, of any distribution and
-    however many it is made of. Standard errors are those of least squares: with clusters, or
-    weights that were estimated, take the robustness value of the estimate and not that of
-    significance as the guide.
+    however many it is made of.
+
+    A variable that differs by so much between the arms has f² = R² / (1 - R²) with treatment in
+    proportion to q (1 - q), with q the share of treated. Where a comparison was made, the weights
+    are therefore scaled to the same sum in both arms, q = 1/2: strength then does not hang on how a
+    method scales its weights (1 for each treated, or mean 1 in each arm). The f² that a benchmark
+    had before, among a share p of treated, is multiplied by q (1 - q) / p (1 - p).
+
+    Standard errors are those of least squares, of as many rows as give the variance
+    σ² (1 / n₁ + 1 / n₀) with effective sizes n₁ and n₀ of the arms: with clusters, or weights that
+    were estimated, take the robustness value of the estimate and not that of significance as the
+    guide.
 
     Examples
     --------
@@ -120,9 +130,16 @@ def omitted_variable_bounds(
     design, everyone = learn(formula, sample.frame) if formula else (None, np.zeros((len(used), 0)))
     matrix = everyone[used]
     weight = sample.weights.to_numpy()[used].astype(np.float64)
-    n, said = _count(sample, weight)
+    treated = sample.treated[used]
+    made = not np.array_equal(sample.weights.to_numpy(), sample.sampling)
+    if made:
+        weight = _arms_alike(weight, treated)
+        n = _effective(weight, treated, sample.sampling[used])
+        said: list[str] = []
+    else:
+        n, said = _count(weight)
     fitted = regress(
-        values, sample.treated[used].astype(np.float64), matrix, weight,
+        values, treated.astype(np.float64), matrix, weight,
         terms=design.terms if design else (), n=n,
     )  # fmt: skip
     terms = {
@@ -131,11 +148,15 @@ def omitted_variable_bounds(
     } if design else {}  # fmt: skip
     groups = _benchmarks(benchmarks, design.variables if design else (), terms)
     before = fitted
-    if strength_from == "before" and groups and not np.array_equal(weight, sample.sampling):
-        before = _treatment_before(sample, everyone)
-        said.append("the strength of benchmarks with treatment is that before the comparison")
+    ratio = 1.0
+    if strength_from == "before" and groups and made:
+        before, ratio = _treatment_before(sample, everyone)
+        said.append(
+            "the strength of benchmarks with treatment is that before the comparison, for as many "
+            "treated as controls"
+        )
     observed = {
-        label: (before.with_treatment(columns), fitted.with_outcome(columns))
+        label: (at_other_share(before.with_treatment(columns), ratio), fitted.with_outcome(columns))
         for label, columns in groups.items()
     }
     rows, beyond = _bounds(fitted, observed, steps, alpha)
@@ -189,22 +210,44 @@ def _formula(sample: Sample, covariates: str | Sequence[str] | None) -> str:
     return " + ".join(f"`{name}`" for name in names)
 
 
-def _count(sample: Sample, weight: Floats) -> tuple[float, list[str]]:
-    """Return how many rows the weights count for: frequencies where they are whole and given."""
-    given = sample.sampling[sample.weights.to_numpy() > 0]
-    if np.array_equal(given, weight) and (given == np.rint(given)).all():
+def _count(weight: Floats) -> tuple[float, list[str]]:
+    """Return how many rows given weights count for: frequencies where they are whole."""
+    if (weight == np.rint(weight)).all():
         return float(weight.sum()), []
     said = [] if np.ptp(weight) == 0 else ["rows count with their weight, not as so many rows"]
     return float(len(weight)), said
 
 
-def _treatment_before(sample: Sample, everyone: Floats) -> Regression:
-    """Return the cross products of covariates and treatment in the rows as they came."""
+def _arms_alike(weight: Floats, treated: NDArray[np.bool_]) -> Floats:
+    """Return the weights with a sum of 1 in each arm; an arm without any is told by the fit."""
+    out = weight.copy()
+    for who in (treated, ~treated):
+        out[who] /= max(out[who].sum(), 1e-300)
+    return out
+
+
+def _effective(weight: Floats, treated: NDArray[np.bool_], sampling: Floats) -> float:
+    """Return of how many rows, half of them treated, the means are as certain as of these.
+
+    With n₁ and n₀ the effective sizes, 4 / (1 / n₁ + 1 / n₀); c equal rows count as c.
+    """
+    counts = sampling if (sampling == np.rint(sampling)).all() else np.ones(len(weight))
+    square = weight**2 / counts  # 1 / n₁ and 1 / n₀, as weights sum to 1 in each arm
+    return float(4 / (square[treated].sum() + square[~treated].sum()))
+
+
+def _treatment_before(sample: Sample, everyone: Floats) -> tuple[Regression, float]:
+    """Return the cross products of covariates and treatment in the rows as they came.
+
+    Also by what a comparison of equal arms multiplies f² with treatment: ¼ / p (1 - p).
+    """
     there = sample.sampling > 0
     treated = sample.treated[there].astype(np.float64)
+    share = float(np.average(treated, weights=sample.sampling[there]))
     # the outcome of who is not in the comparison need not be known: its place is empty
     parts = [everyone[there], treated[:, None], np.zeros((len(treated), 1))]
-    return Regression(gram=cross_products(parts, sample.sampling[there])[0], df=1.0)
+    gram = cross_products(parts, sample.sampling[there])[0]
+    return Regression(gram=gram, df=1.0), 0.25 / (share * (1 - share))
 
 
 def _benchmarks(

@@ -82,9 +82,9 @@ def placebo(
     Notes
     -----
     Each difference has the standard error that `contrast` gives it; the joint test is Wald's, with
-    the correlation of their influences between clusters (two ways of clustering: both, less what
-    they share, as the variances; Cameron, Gelbach and Miller 2011). Where there are more outcomes than
-    clusters, or outcomes make up each other, it is Bonferroni's. An outcome that was matched on
+    the correlation of their influences between clusters: of two ways of clustering, both less what
+    they share, as the variances (Cameron, Gelbach and Miller 2011). Where there are more outcomes
+    than clusters, or they make up each other, it is Bonferroni's. An outcome that was matched on
     passes for that reason and is told.
 
     Examples
