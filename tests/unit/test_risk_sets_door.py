@@ -136,6 +136,30 @@ def test_months_fitted_one_by_one_must_determine_the_slopes():
     refused(errors.CollinearityError, frame, "same value", on="x + text")
 
 
+def test_what_the_risk_set_makes_equal_is_no_covariate():
+    stop = pl.min_horizontal("until", pl.col("treated_at") + 1)
+    months = (
+        spells(3).with_columns(time=pl.int_ranges("entry", stop))
+        .explode("time").drop("entry", "until")
+        .with_columns(
+            phase=pl.when(pl.col("time") < 4).then(pl.lit("a")).otherwise(pl.lit("b")),
+            since=pl.col("time") * 7.5, other=pl.col("person") % 5,
+        ).with_columns(both=pl.col("other") - pl.col("since"))
+    )  # fmt: skip
+    same = "same for all who are at risk in an elapsed month"
+    refused(
+        errors.CollinearityError, months, rf"'C\(phase\)\[T.b\]' is the {same}", on="x + C(phase)"
+    )
+    refused(errors.CollinearityError, months, f"'phase.*{same}", on="x * phase")
+    refused(errors.CollinearityError, months, f"'since' is the {same}", on="x + since + other")
+    refused(errors.CollinearityError, months, "'both' is made up of 'other' among those at risk",
+            on="x + other + both")  # fmt: skip
+    refused(errors.CollinearityError, months, "left out", on="x + since", score="by_month")
+    found = match_risk_sets(months, **BY_MONTH | {"on": "x + x:phase"})
+    assert found.score_model["term"].to_list() == ["x", "x:phase[T.b]"]
+    assert found.score_model["std_error"].null_count() == 0
+
+
 def test_a_start_after_the_exit_is_counted_not_matched():
     late = SPELLS.with_columns(treated_at=pl.Series([2, 9, None]))
     found = match_risk_sets(late, **BY_SPELL)

@@ -33,30 +33,47 @@ def check_collinearity(
     centred : bool
         Whether a constant counts as one of the others (there is a baseline or an intercept).
     """
-    p = x.shape[1]
-    if p == 0:
+    if x.shape[1] == 0:
         return
     gram, size = _moments(x, weight, centred=centred)
+    found = first_made_up(gram, (1e-10 * np.maximum(size, 1e-300)) ** 2)
+    if found is None:
+        return
+    j, others = found
+    if not others:
+        raise CollinearityError(
+            f"Column {terms[j]!r} has the same value in every row",
+            fix="leave it out of the formula, or look whether a filter made it constant",
+        )
+    raise CollinearityError(
+        f"Column {terms[j]!r} is made up of {', '.join(repr(terms[k]) for k in others[:6])}",
+        fix="leave one of them out of the formula",
+    )
+
+
+def first_made_up(gram: Floats, least: Floats) -> tuple[int, list[int]] | None:
+    """Return the first column made up of those before it, and which these are.
+
+    Parameters
+    ----------
+    gram : (p, p) array
+        Products of the columns.
+    least : (p,) array
+        A column whose square is not above this is constant: it is made up of none.
+    """
     done: list[int] = []
-    for j in range(p):
-        spread = gram[j, j]
-        if spread <= (1e-10 * max(size[j], 1e-300)) ** 2:
-            raise CollinearityError(
-                f"Column {terms[j]!r} has the same value in every row",
-                fix="leave it out of the formula, or look whether a filter made it constant",
-            )
+    for j in range(len(gram)):
+        if gram[j, j] <= least[j]:
+            return j, []
         if done:
             scale = np.sqrt(np.diag(gram))
             inner = gram[np.ix_(done, done)] / np.outer(scale[done], scale[done])
             with_j = gram[done, j] / (scale[done] * scale[j])
             b = np.linalg.solve(inner, with_j)
             if 1 - with_j @ b < _COLLINEAR:
-                others = [terms[k] for k, c in zip(done, b, strict=True) if abs(c) > 1e-6]
-                raise CollinearityError(
-                    f"Column {terms[j]!r} is made up of {', '.join(map(repr, others[:6]))}",
-                    fix="leave one of them out of the formula",
-                )
+                return j, [k for k, c in zip(done, b, strict=True) if abs(c) > 1e-6]
         done.append(j)
+    return None
 
 
 def _moments(x: Floats, weight: Floats | None, *, centred: bool) -> tuple[Floats, Floats]:

@@ -112,8 +112,9 @@ def match_risk_sets(
         How the chance to start is fitted: a logit over all risk sets with an intercept for every
         elapsed month and one set of slopes, or a logit of its own for every month. Within a risk
         set the intercept decides nothing, so that the pooled fit loses only what slopes differ
-        between months, and a formula can name that (``age * phase``); fits by month need many
-        starts in each, and are refused where they do not determine the slopes.
+        between months, and a formula can name that (``age + age:phase``, without ``phase`` where
+        elapsed months make it equal); fits by month need many starts in each, and are refused
+        where they do not determine the slopes.
     caliper : float or dict, optional
         Greatest distance of a pair, or by how much it may differ in columns: ``{"age": 2}``.
     caliper_unit : {"sd", "raw"}

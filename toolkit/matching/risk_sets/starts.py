@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,14 +12,14 @@ from toolkit.errors import CollinearityError, ConvergenceError, EstimationError,
 from toolkit.estimation.coefficients import coefficient_table
 from toolkit.estimation.collinearity import check_collinearity
 from toolkit.estimation.formula import learn
-from toolkit.estimation.newton import maximise
+from toolkit.matching.risk_sets.starts_climb import climb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from toolkit.estimation.formula import Covariates
     from toolkit.estimation.newton import Optimum
-    from toolkit.matching.risk_sets.runs import Bools, Floats, Ints, Runs, Small
+    from toolkit.matching.risk_sets.runs import Floats, Ints, Runs
 
 #: One set of coefficients for all months, or one a month.
 ScoreKind = Literal["pooled", "by_month"]
@@ -33,7 +30,6 @@ _LEARNED = 1_000_000
 _SINGLE = 50_000_000
 #: Runs a time that are turned into rows of the matrix.
 _BLOCK = 1_000_000
-_PIECES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +104,8 @@ def fit_starts(
             fix="check that the data hold those who did not start as well",
         )
     if kind == "pooled":
-        best = _fit(x, runs.first, runs.last, runs.starts, runs.weight, runs.low, open_,
-                    len(risk), covariates)  # fmt: skip
+        best = climb(x, runs.first, runs.last, runs.starts, runs.weight, runs.low, open_,
+                     len(risk), covariates.terms)  # fmt: skip
         p = x.shape[1]
         slopes = np.tile(best.point[:p], (len(risk), 1))
         level[open_] = best.point[p:]
@@ -137,72 +133,15 @@ def _fit_month(x: Floats, runs: Runs, month: int, covariates: Covariates) -> Opt
     weight = runs.weight[at] if len(runs.weight) > 1 else runs.weight
     try:
         check_collinearity(x[at], covariates.terms)
-        return _fit(x[at], now, now, runs.starts[at] & (runs.last[at] == month), weight, month,
-                    np.zeros(1, dtype=np.int64), 1, covariates)  # fmt: skip
+        return climb(x[at], now, now, runs.starts[at] & (runs.last[at] == month), weight, month,
+                     np.zeros(1, dtype=np.int64), 1, covariates.terms)  # fmt: skip
     except (CollinearityError, SeparationError, ConvergenceError) as error:
         raise type(error)(
             f"{error.what} (elapsed month {month}, fitted by itself)",
             where=error.where,
-            fix="fit all months together with score='pooled', or leave the month out by window=",
+            fix="fit all months together with score='pooled', or leave the month out by window=; a "
+            "column that is the same throughout every month is left out of the formula",
         ) from error
-
-
-def _fit(
-    x: Floats, first: Small, last: Small, starts: Bools, weight: Floats, low: int,
-    open_: Ints, n_month: int, covariates: Covariates,
-) -> Optimum:  # fmt: skip
-    """Climb to the top; the parameters are β and then α of the months in `open_`."""
-    from toolkit.matching.risk_sets.starts_kernel import add_runs
-
-    p, m = x.shape[1], len(open_)
-    slot = np.full(n_month, -1, dtype=np.int64)
-    slot[open_] = np.arange(m)
-    cuts = _cuts(last.astype(np.int64) - first + 1)
-
-    def part(begin: int, end: int, point: Floats) -> tuple[float, Floats, Floats]:
-        value, score, core, tip, rest, peak = add_runs(
-            x, first, last, starts, weight, slot, low, point[:p], point[p:], begin, end
-        )
-        whole = np.zeros((p + m, p + m))
-        core += np.tril(core, -1).T
-        whole[:p, :p], whole[p:, :p], whole[:p, p:] = core, tip, tip.T
-        whole[range(p, p + m), range(p, p + m)] = peak
-        return value, np.concatenate([score, rest]), whole
-
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, _PIECES)) as pool:
-
-        def objective(point: Floats) -> tuple[float, Floats, Floats]:
-            done = [pool.submit(part, a, b, point) for a, b in pairwise(cuts)]
-            parts = [each.result() for each in done]  # added in their order, whatever was first
-            values, scores, wholes = zip(*parts, strict=True)
-            return sum(values), np.sum(scores, axis=0), np.sum(wholes, axis=0)
-
-        # from the shares that start: with β = 0 these are the top
-        begin = np.zeros(p + m)
-        _, score, information = objective(begin)
-        share = 0.5 + score[p:] / (4 * np.diag(information)[p:])
-        begin[p:] = np.log(share / (1 - share))
-        spread = np.concatenate([_spread(x), np.ones(m)])
-        names = [*covariates.terms, *(f"month {month + low}" for month in open_)]
-        best = maximise(objective, begin, names=names, spread=spread)
-        # the step that the climb found too small to take costs nothing
-        return replace(best, point=best.point + best.inverse @ best.score)
-
-
-def _spread(x: Floats) -> Floats:
-    """Return how far the values of each column lie apart, among enough of the rows."""
-    some = x[:: max(1, len(x) // 200_000)]
-    out: Floats = np.ptp(some, axis=0).astype(np.float64)
-    return out
-
-
-def _cuts(months: Ints) -> list[int]:
-    """Return where to cut the runs into pieces of about as many months, always in one place."""
-    if len(months) < 100_000:
-        return [0, len(months)]
-    total = np.cumsum(months)
-    inner = np.searchsorted(total, total[-1] * np.arange(1, _PIECES) // _PIECES)
-    return [0, *(int(at) for at in inner), len(months)]
 
 
 def _matrix(formula: str, frame: pl.DataFrame, runs: Runs, rows: Ints) -> tuple[Covariates, Floats]:
