@@ -135,7 +135,11 @@ def by_cell_and_score(cell: Ints, score: Floats, rank: Ints | None) -> Ints:
     from toolkit.matching.nearest.line_kernels import settle
 
     order = np.argsort(score)  # three times as fast as a stable sort; equals are settled after it
-    settle(order, score, np.zeros(0, np.int64) if rank is None else rank)
+    ranks = np.zeros(0, np.int64) if rank is None else rank
+    # one kind of array, or the kernel is compiled anew for views and read-only ones
+    settle(
+        order, np.require(score, np.float64, ["C", "W"]), np.require(ranks, np.int64, ["C", "W"])
+    )
     top = int(cell.max(initial=0))
     if top == 0:
         return order
