@@ -165,11 +165,13 @@ panel.select(months=pl.len(), spells=pl.col("spell").n_unique(), starts=pl.col("
 # %% [markdown]
 # ## 3. Comparisons that mislead
 #
-# **Before and after.** People start a programme when they have no work. Work could only go up. The difference holds all
-# that would have come without the training.
+# **Before and after.** People start a programme when things go badly: work was falling already (`pre_trend`), and part of
+# it would have come back without a training. The change over the start can be too small or too large; it hangs on which
+# months are compared.
 
 # %%
-starters = panel.filter("starts").select("person", started_at="month").unique("person")
+starters = panel.filter("starts").select("person", started_at="month")
+starters = starters.unique("person", keep="first", maintain_order=True)
 around = outcomes.join(starters, on="person").filter(
     pl.col("month").is_between(
         pl.col("started_at").dt.offset_by("-24mo"), pl.col("started_at").dt.offset_by("24mo")
@@ -250,8 +252,10 @@ effects.profile(
 )
 
 # %% [markdown]
-# The harm is gone. Now the training: three controls for each starter, in the same quarter and class of duration, with the
-# nearest chance to start. That chance is fitted from what was known on the first of the month.
+# The harm is gone. What is left is chance: of such intervals one in twenty misses zero.
+#
+# Now the training. Each starter gets three controls from the same quarter and class of duration, with the nearest chance
+# to start. That chance is fitted from what was known on the first of the month.
 
 # %%
 risk_sets = {
@@ -287,7 +291,7 @@ with reporting.style("en"):
         threshold=plan.thresholds.max_smd,
         most=20,
         labels=called,
-        title=f"After matching no difference is above {number(worst[0], 2)}; before {number(worst[1], 2)}",
+        title=f"Matching brings the largest difference from {number(worst[1], 2)} to {number(worst[0], 2)}",
         subtitle="Standardised difference by covariate, starters of a training and controls",
         note="Source: synthetic register, starts 2005–2007.",
     )
@@ -483,7 +487,7 @@ with reporting.style("en"):
     axes = figures.forest(
         groups.tidy().select("level", "n", *numbers, group="variable"),
         labels=called,
-        title=f"Smallest p-value of equal effects: {number(groups.glance()['p_adjusted'].min(), 2)}",
+        title=f"Do groups differ? Smallest p-value, corrected: {number(groups.glance()['p_adjusted'].min(), 2)}",
         subtitle="Net effect on regular work after 24 months, doubly robust, percentage points, 95% interval",
         note="Source: synthetic register; n: person-months in the estimate.",
     )
@@ -550,13 +554,13 @@ choices = {
 }
 planned = {"controls": "not yet started", "step": "month"}
 curve = effects.specifications(run, choices, reference=planned, design="risk_sets")
-low, high = (points(curve.estimated["estimate"].quantile(share)) for share in (0, 1))
+low, high = curve.estimated["estimate"].min(), curve.estimated["estimate"].max()
 with reporting.style("en"):
     axes = figures.specification_curve(
         curve.estimated,
         choices=list(choices),
         main=planned,
-        title=f"Under {curve.estimated.height} choices from {low} to {high}",
+        title=f"Under {curve.estimated.height} choices from {points(low)} to {points(high)}",
         subtitle="Net effect on regular work after 24 months by choice, percentage points, 95% interval",
         note="Source: synthetic register, starts 2005–2007.",
     )
@@ -572,7 +576,8 @@ axes.figure
 # 5. What an unobserved confounder would have to be, the placebos, and the choices that could have been others.
 # 6. What is not measured: displacement of others, costs, quality of the work.
 #
-# The summary of a result says most of this by itself.
+# The summary of a result says most of this by itself. (Starts in no month at risk are those after 2007, of people who were
+# on benefit before without one.)
 
 # %%
 print(profile.gross_net([24]).summary())
