@@ -12,6 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from toolkit import effects, errors
 from toolkit.effects.doubly_robust.folds import make_folds, row_marks
+from toolkit.effects.doubly_robust.splits import median_vcov
 
 
 def people():
@@ -121,6 +122,111 @@ def test_splits_are_their_median():
     np.testing.assert_allclose(together.value, np.median(values, axis=0))
     spread = [np.diag(one.vcov) + (one.value - together.value) ** 2 for one in each]
     np.testing.assert_allclose(np.diag(together.vcov), np.median(spread, axis=0))
+
+
+def test_the_difference_over_splits_is_the_median_difference():
+    """Not the difference of the medians, and its variance is its own (section 3.4)."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=60)
+    t = rng.random(60) < 1 / (1 + np.exp(-1.5 * x))
+    frame = pl.DataFrame({"x": x, "t": t, "y": 5 + x**2 + rng.normal(size=60)})
+    options = {"treatment": "t", "outcome": "y", "on": "x", "measure": ["difference", "ratio"]}
+    each = [effects.doubly_robust(frame, seed=seed, **options) for seed in range(5)]
+    together = effects.doubly_robust(frame, seed=0, repeats=5, **options)
+    row = together.tidy().row(2, named=True)
+    apart = np.array([one.estimate[0] for one in each])
+    error = np.array([one.tidy()["std_error"][2] for one in each])
+    middle = np.median(apart)
+    assert together.estimate[0] == pytest.approx(middle)
+    assert row["estimate"] == pytest.approx(middle)
+    assert row["std_error"] ** 2 == pytest.approx(np.median(error**2 + (apart - middle) ** 2))
+    assert together.value[0] - together.value[1] != pytest.approx(middle)
+    log, of_log = np.array([one.tidy().select(
+        pl.col("estimate").log(), pl.col("std_error") / pl.col("estimate")
+    ).row(3) for one in each]).T  # fmt: skip
+    ratio = together.tidy().row(3, named=True)
+    size = np.sqrt(np.median(of_log**2 + (log - np.median(log)) ** 2))
+    assert np.log(ratio["estimate"]) == pytest.approx(np.median(log))
+    assert ratio["std_error"] / ratio["estimate"] == pytest.approx(size)
+    assert np.log(ratio["conf_high"] / ratio["estimate"]) == pytest.approx(1.959964 * size)
+
+
+def test_the_variance_over_splits_is_one():
+    """Medians of each covariance make up none: here the first and third would go together by 2."""
+    values = np.array([[0.0, -2.0, 0.0], [-2.0, 1.0, -1.0], [1.0, 0.0, 2.0]])
+    small = 1e-3 * np.eye(3)
+    off = [np.outer(one, one) + small for one in values]
+    assert np.linalg.eigvalsh(np.median(off, axis=0))[0] < -0.9
+    value, vcov = median_vcov(values, np.stack([small] * 3))
+    assert value.tolist() == [0, 0, 0]
+    assert np.linalg.eigvalsh(vcov)[0] > 0
+    np.testing.assert_allclose(np.diag(vcov), np.median(1e-3 + values**2, axis=0))
+
+
+def without_overlap(n=400, seed=3):
+    """The first treated are of a kind that is hardly ever treated."""
+    rng = np.random.default_rng(seed)
+    x = np.concatenate([[-6.0], rng.normal(size=n - 1)])
+    t = np.concatenate([[True], rng.random(n - 1) < 1 / (1 + np.exp(-2 * x[1:]))])
+    y = np.where(np.arange(n) == 0, 40.0, x + rng.normal(size=n))
+    return pl.DataFrame({"x": x, "t": t, "y": y})
+
+
+def test_one_row_that_decides_is_the_first_thing_said():
+    frame = without_overlap()
+    options = {"treatment": "t", "outcome": "y", "on": "x", "cross_fit": 1}
+    found = effects.doubly_robust(frame, **options)
+    assert found.glance()["ess_treated"][0] < 5
+    first = found.summary().splitlines()[0]
+    assert first.startswith("NO OVERLAP: one row has")
+    assert "of the weight of the treated" in first
+    verdict = effects.gate(
+        {"min_ess": 20, "max_smd": None, "min_support": 0.8, "min_placebo_p": None}, sample=found
+    )
+    assert not verdict.supported
+    failed = verdict.tidy().filter(pl.col("verdict") == "failed")
+    assert failed.select("criterion", "about").rows() == [("ess", "treated")]
+    assert verdict.apply(found).summary().splitlines()[0].startswith("NOT SUPPORTED")
+    trimmed = effects.doubly_robust(frame, **options, trim=0.1)
+    assert trimmed.headline() == ""
+    # and by the mean of chances over splits it would not show
+    several = effects.doubly_robust(frame, **options | {"cross_fit": 5}, repeats=2)
+    assert "NO OVERLAP" in several.summary().splitlines()[0]
+
+
+def test_a_mean_that_cannot_be_is_the_first_thing_said():
+    frame = without_overlap().with_columns(y=pl.col("y").clip(-3, 3))
+    lost = frame.with_columns(y=pl.when(pl.col("x") < -5).then(3.0).otherwise(-3.0))
+    found = effects.doubly_robust(lost, treatment="t", outcome="y", on="x", cross_fit=5, seed=1)
+    assert not -3 <= found.value[0] <= 3
+    assert "IMPOSSIBLE: the mean of 'y' with treatment is" in found.summary().splitlines()[0]
+
+
+def test_the_gate_reads_what_scores_are_of():
+    frame = people().with_columns(k=pl.lit(3))
+    asked = {"min_ess": 1, "max_smd": None, "min_support": 0.5, "min_placebo_p": None}
+
+    def judged(found):
+        return {one.criterion: (one.value, one.about) for one in effects.gate(
+            asked, sample=found
+        ).judged}  # fmt: skip
+
+    # the ATE's weights among the treated: 5/2 twice, 5/3 thrice
+    plain = fit(frame)
+    ess = float((Fraction(5, 2) * 2 + Fraction(5, 3) * 3) ** 2
+                / (Fraction(25, 4) * 2 + Fraction(25, 9) * 3))  # fmt: skip
+    assert judged(plain)["ess"][0] == pytest.approx(ess)
+    assert judged(plain)["support"][0] == 1
+    # three equal rows each are three rows
+    assert judged(fit(frame, weights="k"))["ess"][0] == pytest.approx(3 * ess)
+    some = frame.with_columns(y=pl.when(pl.int_range(10) != 5).then("y"))
+    lost = fit(some, missing="drop", estimand="ATT")
+    assert judged(lost)["support"] == (0.8, "treated")
+    assert judged(fit(some, missing="drop", estimand="ATO"))["support"] == (1, "overlap")
+    arms = effects.doubly_robust_arms(
+        frame, treatment="t", outcome="y", on="old", cross_fit=1, reference=0
+    )
+    assert judged(arms)["ess"][0] == pytest.approx(ess)
 
 
 def test_nothing_is_clipped_or_trimmed_in_silence():

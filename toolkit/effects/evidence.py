@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
+from toolkit.effects.doubly_robust.arms import ArmScores
+from toolkit.effects.doubly_robust.result import DoublyRobust
 from toolkit.errors import CallError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 
 class Evidence(NamedTuple):
@@ -115,6 +122,8 @@ def of_sample(sample: Any) -> dict[str, Evidence]:
     ATT: of the treated, ATC: of the controls, ATE: of both, the smaller share; an overlap effect
     (ATO) is for those in the comparison by definition: share 1.
     """
+    if isinstance(sample, (DoublyRobust, ArmScores)):
+        return of_scores(sample)
     row = sample.glance()
     _need(row, "sample", "n_treated", "n_control", "used_treated", "used_control")
     _need(row, "sample", "ess_treated", "ess_control", "estimand")
@@ -130,6 +139,35 @@ def of_sample(sample: Any) -> dict[str, Evidence]:
         low=True,
     )
     return {"support": support, "ess": ess}
+
+
+def of_scores(found: DoublyRobust | ArmScores) -> dict[str, Evidence]:
+    """Return the same of doubly robust scores: who was not trimmed, and what weights leave.
+
+    Where the outcome of some is not known, they are not in the comparison either.
+    """
+    size = np.ones(found.frame.height) if found.counts is None else found.counts
+    if isinstance(found, ArmScores):
+        names = [str(arm) for arm in found.arms]
+        arms = {name: found.arm == a for a, name in enumerate(names)}
+        used, focal = found.weights > 0, np.ones(len(size), bool)
+        shares = [Evidence(_share(size, used, focal))]
+    else:
+        arms = {"treated": found.treated, "controls": ~found.treated}
+        # of several outcomes those of whom all are known
+        used = np.asarray((found.scores.weight > 0).all(axis=1))
+        size = np.where(found.weights > 0, size, 0.0)
+        target = found.meta["target"]
+        wanted = {"ATT": ["treated"], "ATC": ["controls"]}.get(target, ["treated", "controls"])
+        shares = [Evidence(_share(size, used, arms[name]), name) for name in wanted]
+        if target == "ATO":
+            shares = [Evidence(1.0, "overlap")]
+    sizes = [Evidence(ess, name) for name, ess in zip(arms, found.effective_size(), strict=True)]
+    return {"support": min(shares), "ess": min(sizes)}
+
+
+def _share(size: Floats, used: NDArray[np.bool_], who: NDArray[np.bool_]) -> float:
+    return float(size[used & who].sum() / max(size[who].sum(), 1e-300))
 
 
 def least_observed(profile: Any) -> Evidence:

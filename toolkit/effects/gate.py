@@ -35,8 +35,8 @@ def gate(
         From the study's protocol or config.
     balance : result, optional
         What `matching.balance` returned (or its `tidy()`): `smd`.
-    sample : Sample, optional
-        What was compared: `support`, `ess`.
+    sample : Sample, DoublyRobust or ArmScores, optional
+        What was compared: `support`, `ess`. A doubly robust result is its own sample.
     profile : Profile, optional
         `observed`, and `placebo_p`, `placebo` from its months before the start.
     placebo : result or frame, optional
@@ -45,8 +45,7 @@ def gate(
     events : int, sequence of int, or a result whose `glance()` has `n_event`, optional
         Outcomes seen; of several groups the fewest count.
     values : mapping of str to float, optional
-        Numbers for thresholds of one's own, and for criteria of which no diagnostic is handed in
-        (the `ess` of an estimate without a `Sample`).
+        Numbers for thresholds of one's own, and for criteria of which no diagnostic is handed in.
     placebo_months : sequence of int, optional
         Months before the start that the placebo is about; leave out those matched on, and those
         between offer and start.

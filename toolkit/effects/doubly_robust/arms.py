@@ -19,7 +19,14 @@ from toolkit.effects.doubly_robust.folds import (
     row_marks,
 )
 from toolkit.effects.doubly_robust.models import foretell, foretell_logit
-from toolkit.effects.doubly_robust.overlap import NEAR, check_bounds
+from toolkit.effects.doubly_robust.overlap import (
+    NEAR,
+    beyond,
+    check_bounds,
+    effective,
+    headline,
+    heaviest,
+)
 from toolkit.effects.doubly_robust.read import (
     Model,
     read_cluster,
@@ -104,7 +111,10 @@ class ArmScores(EffectResult):
         )  # fmt: skip
 
     def glance(self) -> pl.DataFrame:
-        """Return a row an arm: `arm, n, mean, std_error, chance_min, chance_max` (of all rows)."""
+        """Return a row an arm: `arm, n, mean, std_error, chance_min, chance_max, ess`.
+
+        The chances are those of all rows to be in the arm; `ess` is what the weights leave of `n`.
+        """
         vcov = score_vcov(self.influence, self.counts, self.cluster)
         used = self.weights > 0
         size = np.ones(len(used)) if self.counts is None else self.counts
@@ -117,8 +127,29 @@ class ArmScores(EffectResult):
                 "std_error": np.sqrt(np.diag(vcov)),
                 "chance_min": self.chances[used].min(axis=0),
                 "chance_max": self.chances[used].max(axis=0),
+                "ess": list(self.effective_size()),
             }
         )
+
+    def effective_size(self) -> tuple[float, ...]:
+        """Return what the weights leave of the rows of each arm."""
+        own = [self.arm == a for a in range(len(self.arms))]
+        return tuple(effective(np.where(who, self.arm_weights, 0.0), self.counts) for who in own)
+
+    @property
+    def arm_weights(self) -> Floats:
+        """The weight each row's own outcome has in the mean of its arm, (N,)."""
+        return own_weights(self.weights, self.chances, self.arm)
+
+    def headline(self) -> str:
+        """Say where one row decides, or a mean is none that outcomes can have."""
+        return str(self.meta.get("headline", ""))
+
+
+def own_weights(weight: Floats, chances: Floats, arm: Ints) -> Floats:
+    """Return what each row weighs divided by the chance of its own arm, (N,)."""
+    own = chances[np.arange(len(arm)), arm]
+    return np.asarray(np.where(weight > 0, weight / np.where(own > 0, own, 1.0), 0.0))
 
 
 def doubly_robust_arms(
@@ -220,6 +251,14 @@ def doubly_robust_arms(
     own = arm[:, None] == np.arange(len(arms))
     scores = predicted + np.where(own, (y - predicted) / chances, 0.0)
     weight = np.where(inside, weight, 0.0)
+    heavy = heaviest(
+        own_weights(weight, chances, arm),
+        {f"arm {value}": arm == a for a, value in enumerate(arms)},
+        counts,
+    )
+    outside = beyond(
+        outcomes, weight, weight @ scores / weight.sum(), [f"in arm {a}" for a in arms]
+    )
     size = (np.ones(len(weight)) if counts is None else counts) * (weight > 0)
     return ArmScores(
         meta={
@@ -233,7 +272,8 @@ def doubly_robust_arms(
             "n_cluster": None if codes is None else int(codes.max()) + 1,
             "cross_fit": cross_fit,
             "dropped": dropped | outcomes.dropped,
-            "warnings": [*said, *bounded],
+            "warnings": [*said, *bounded, *heavy],
+            "headline": headline(heavy, outside),
             "seed": seed,
             "versions": versions(),
             "wall_time": clock.perf_counter() - begin,

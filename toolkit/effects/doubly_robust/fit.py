@@ -22,7 +22,14 @@ from toolkit.effects.doubly_robust.models import (
     foretell_linear,
     foretell_logit,
 )
-from toolkit.effects.doubly_robust.overlap import arm_weights, bound, check_bounds, heaviest
+from toolkit.effects.doubly_robust.overlap import (
+    arm_weights,
+    beyond,
+    bound,
+    check_bounds,
+    headline,
+    heaviest,
+)
 from toolkit.effects.doubly_robust.read import (
     Model,
     Outcomes,
@@ -33,6 +40,7 @@ from toolkit.effects.doubly_robust.read import (
 )
 from toolkit.effects.doubly_robust.result import DoublyRobust
 from toolkit.effects.doubly_robust.scores import SPARE, Scores, average, make_scores, score_vcov
+from toolkit.effects.doubly_robust.splits import median_vcov
 from toolkit.errors import CallError, check_option
 from toolkit.estimation.intervals import check_interval
 from toolkit.frames import require_columns, to_frame
@@ -95,7 +103,7 @@ def doubly_robust(
         Folds: each is foretold by models fitted on the others, so that flexible models do not
         foretell what they have seen. 1 = none, for small formulas.
     repeats : int
-        Splits into folds; the estimate is the median over them (Chernozhukov et al. 2018, 3.3).
+        Splits into folds; each number is its median over them (Chernozhukov et al. 2018, 3.4).
     seed : int
         Of the folds (which do not depend on the order of rows) and of estimators that draw.
     weights : str, optional
@@ -126,8 +134,11 @@ def doubly_robust(
     Notes
     -----
     Augmented inverse probability weighting; the scores are in `make_scores`. Their mean is the
-    effect, their spread its variance (Chernozhukov et al. 2018). With several splits the variance
-    is the median of σ² + (estimate - median)².
+    effect, their spread its variance (Chernozhukov et al. 2018). With several splits each measure
+    is its own median, and its variance the median of σ² + (estimate - median)².
+
+    Where one row decides, or a mean lies outside what outcomes can be, the summary begins with it;
+    `effects.gate(…, sample=found)` judges support and effective size.
 
     Examples
     --------
@@ -201,12 +212,27 @@ def doubly_robust(
         )
         chances.append(bounded.chance)
         modelled.append(predicted)
-    value, vcov = _over_splits(made, counts, codes)
+    values = np.stack([one.means() for one in made])
+    vcovs = np.stack(
+        [
+            score_vcov(one.influence(value), counts, codes)
+            for one, value in zip(made, values, strict=True)
+        ]
+    )
+    value, vcov = median_vcov(values, vcovs)
     scores = average(made)
-    chance = np.mean(chances, axis=0)
     predicted = np.mean(modelled, axis=0)
-    own = arm_weights(chance, treated, estimand, scores.weight.max(axis=1))
+    # of each split: where one chance is next to 0 the mean of chances is not
+    own = np.mean(
+        [
+            arm_weights(chance, treated, estimand, one.weight.max(axis=1))
+            for chance, one in zip(chances, made, strict=True)
+        ],
+        axis=0,
+    )
+    chance = np.mean(chances, axis=0)
     inside = scores.weight.max(axis=1) > 0
+    heavy = heaviest(own, {"treated": treated, "controls": ~treated}, counts)
     size = np.ones(frame.height) if counts is None else counts
     return DoublyRobust(
         meta={
@@ -223,13 +249,15 @@ def doubly_robust(
             "cross_fit": cross_fit,
             "repeats": repeats,
             "dropped": dropped | outcomes.dropped,
-            "warnings": [*said, *heaviest(own, treated)],
+            "warnings": [*said, *heavy],
+            "headline": headline(heavy, beyond(outcomes, weight, value)),
             "seed": seed,
             "versions": versions(),
             "wall_time": clock.perf_counter() - begin,
         },
         frame=frame, treatment=treatment, treated=treated, outcomes=outcomes.names,
-        value=value, vcov=vcov, scores=scores, propensity=pl.Series("propensity", chance),
+        value=value, vcov=vcov, split_values=values, split_vcovs=vcovs, scores=scores,
+        propensity=pl.Series("propensity", chance),
         effects=predicted[1] - predicted[0], fold=first, n_fold=cross_fit, cluster=codes,
         counts=counts, weights=weight, arm_weights=own,
         errors=_errors(outcomes, treated, weight, predicted), measures=measures,
@@ -315,22 +343,6 @@ def _logit(table: Table, y: Floats, learn: Floats, fold: Ints, n_fold: int, name
 def _as_mean(found: Floats, y: Floats) -> Floats:
     """Return the mean that a classifier's chances make."""
     return found if found.ndim == 1 else np.asarray(found @ np.unique(y))
-
-
-def _over_splits(
-    made: list[Scores], counts: Floats | None, cluster: Ints | None
-) -> tuple[Floats, Floats]:
-    """Return means and their variance: medians over splits."""
-    values, covs = [], []
-    for scores in made:
-        values.append(scores.means())
-        covs.append(score_vcov(scores.influence(values[-1]), counts, cluster))
-    if len(made) == 1:
-        return values[0], covs[0]
-    value = np.median(values, axis=0)
-    spread = [cov + np.outer(one - value, one - value)
-              for one, cov in zip(values, covs, strict=True)]  # fmt: skip
-    return value, np.asarray(np.median(spread, axis=0))
 
 
 def _errors(outcomes: Outcomes, treated: Bools, weight: Floats, predicted: Floats) -> pl.DataFrame:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import CallError, SeparationError
+from toolkit.matching.sample import kish
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
+    from toolkit.effects.doubly_robust.read import Outcomes
     from toolkit.matching.treatment import Estimand
 
     Floats = NDArray[np.float64]
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 NEAR = 0.01
 #: One row with this share of all weight in its arm is told.
 _HEAVY = 0.05
+#: A mean this share of their range outside the outcomes is told.
+_OUTSIDE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,15 +100,78 @@ def bound(
     return Bounded(chance=chance, inside=inside, dropped=dropped, said=said)
 
 
-def heaviest(weights: Floats, treated: Bools) -> list[str]:
-    """Warn of a row that weighs more than a twentieth of its arm."""
+def effective(weights: Floats, counts: Floats | None = None) -> float:
+    """Return the effective number of rows, (Σw)² / Σw²; a row with count c is c rows of w / c.
+
+    Examples
+    --------
+    >>> effective(np.array([1.0, 1.0, 0.0]))
+    2.0
+    >>> effective(np.array([4.0, 4.0]), np.array([2.0, 4.0]))
+    5.333333333333333
+    """
+    if counts is None:
+        return kish(weights)
+    rows = weights > 0
+    unit = weights[rows] / weights.max(initial=1e-300)
+    return float(unit.sum() ** 2 / (unit**2 / counts[rows]).sum()) if rows.any() else 0.0
+
+
+def heaviest(weights: Floats, arms: Mapping[str, Bools], counts: Floats | None = None) -> list[str]:
+    """Tell of an arm in which one row decides: the weights that rows have as themselves.
+
+    It has a twentieth of the weight of its arm; of few rows, five times its share.
+    """
     said = []
-    for name, who in (("treated", treated), ("controls", ~treated)):
-        total = weights[who].sum()
-        share = float(weights[who].max(initial=0.0) / total) if total else 0.0
-        if share > _HEAVY and who.sum() > 1 / _HEAVY * 2:
-            said.append(f"one row has {share:.0%} of the weight of the {name}")
+    for name, who in arms.items():
+        rows = who & (weights > 0)
+        if not rows.any():
+            continue
+        size = np.ones(int(rows.sum())) if counts is None else counts[rows]
+        n = float(size.sum())
+        share = float((weights[rows] / size).max() / weights[rows].sum())
+        if share > max(_HEAVY, 5 / n):
+            said.append(
+                f"one row has {share:.0%} of the weight of the {name}, whose {n:,.0f} rows "
+                f"count as {effective(weights[rows], size):,.1f}"
+            )
     return said
+
+
+def beyond(
+    outcomes: Outcomes,
+    weight: Floats,
+    value: Floats,
+    arms: Sequence[str] = ("with treatment", "without"),
+) -> list[str]:
+    """Tell of means that lie well outside the outcomes seen: no mean can.
+
+    Parameters
+    ----------
+    value : (AK,) array
+        Of each arm of outcome 0, of outcome 1, …
+    """
+    said = []
+    for k, name in enumerate(outcomes.names):
+        seen = outcomes.y[outcomes.known[:, k] & (weight > 0), k]
+        low, high = float(seen.min()), float(seen.max())
+        room = _OUTSIDE * (high - low)
+        for arm, mean in zip(arms, value[k * len(arms) :], strict=False):
+            if not low - room <= mean <= high + room:
+                said.append(
+                    f"the mean of {name!r} {arm} is {mean:,.4g}, and all that was seen "
+                    f"lies between {low:,.4g} and {high:,.4g}"
+                )
+    return said
+
+
+def headline(heavy: Sequence[str], outside: Sequence[str]) -> str:
+    """Return what a summary says first, nothing where there is nothing of the kind."""
+    said = [f"NO OVERLAP: {'; '.join(heavy)}. The estimate hangs on it."] if heavy else []
+    said += [f"IMPOSSIBLE: {'; '.join(outside[:3])}."] if outside else []
+    if said:
+        said.append("Look at the chances, and at trim= (and estimand='ATO'): an effect for others.")
+    return " ".join(said)
 
 
 def arm_weights(chance: Floats, treated: Bools, estimand: Estimand, weight: Floats) -> Floats:

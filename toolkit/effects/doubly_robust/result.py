@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from toolkit.effects.contrast_table import Measure, measure_table
+from toolkit.effects.doubly_robust.overlap import effective
+from toolkit.effects.doubly_robust.splits import median_table
 from toolkit.effects.result import EffectResult
 from toolkit.matching.sample import kish
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from toolkit.effects.contrast_table import Measure
     from toolkit.effects.doubly_robust.scores import Scores
 
     Floats = NDArray[np.float64]
@@ -39,6 +41,10 @@ class DoublyRobust(EffectResult):
     value : (2K,) array
         Mean with and without treatment of outcome 0, of outcome 1, …; medians over splits.
     vcov : (2K, 2K) array
+    split_values : (R, 2K) array
+        The means of each split: of several the median of differences, which `estimate` and `tidy`
+        have, is not the difference of the medians.
+    split_vcovs : (R, 2K, 2K) array
     scores : Scores
         What effects for groups, projections and policies are made of; means over splits.
     propensity : Series
@@ -65,6 +71,8 @@ class DoublyRobust(EffectResult):
     outcomes: tuple[str, ...]
     value: Floats
     vcov: Floats = field(repr=False)
+    split_values: Floats = field(repr=False)
+    split_vcovs: Floats = field(repr=False)
     scores: Scores = field(repr=False)
     propensity: pl.Series = field(repr=False)
     effects: Floats = field(repr=False)
@@ -80,8 +88,8 @@ class DoublyRobust(EffectResult):
 
     @property
     def estimate(self) -> Floats:
-        """Differences, (K,)."""
-        return self.value[0::2] - self.value[1::2]
+        """Differences, (K,); medians over splits."""
+        return np.median(self.split_values[:, 0::2] - self.split_values[:, 1::2], axis=0)
 
     @property
     def influence(self) -> Floats:
@@ -95,22 +103,27 @@ class DoublyRobust(EffectResult):
         Terms are `mean_treated`, `mean_control` and the measures asked for.
         """
         labels = pl.DataFrame({"outcome": list(self.outcomes)})
-        return measure_table(
-            self.value, self.vcov, labels, measures=self.measures, conf_level=self.conf_level
-        )
+        return median_table(
+            self.split_values, self.split_vcovs, labels,
+            measures=self.measures, conf_level=self.conf_level,
+        )  # fmt: skip
+
+    def headline(self) -> str:
+        """Say where one row decides, or a mean is none that outcomes can have."""
+        return str(self.meta.get("headline", ""))
 
     def glance(self) -> pl.DataFrame:
         """Return one row: n, estimand, effective sizes, the reach and the AUC of the chances."""
         e, used = self.propensity.to_numpy(), self._used()
-        weight = np.where(used, self.arm_weights, 0.0)
+        ess_treated, ess_control = self.effective_size()
         return pl.DataFrame(
             {
                 "n": [int(self.meta["n"])],
                 "n_treated": [int(self.meta["n_treated"])],
                 "n_control": [int(self.meta["n_control"])],
                 "estimand": [str(self.meta["estimand"])],
-                "ess_treated": [kish(weight[self.treated])],
-                "ess_control": [kish(weight[~self.treated])],
+                "ess_treated": [ess_treated],
+                "ess_control": [ess_control],
                 "propensity_min": [float(e[used].min())],
                 "propensity_max": [float(e[used].max())],
                 "auc": [_auc(e[used], self.treated[used], self.weights[used])],
@@ -119,6 +132,11 @@ class DoublyRobust(EffectResult):
             }
         )
 
+    def effective_size(self) -> tuple[float, float]:
+        """Return what the weights leave of the rows of treated and of controls."""
+        one, none = (np.where(who, self.arm_weights, 0.0) for who in (self.treated, ~self.treated))
+        return effective(one, self.counts), effective(none, self.counts)
+
     def overlap(self) -> pl.DataFrame:
         """Return how the chance of treatment is spread in each arm, and what weights it makes.
 
@@ -126,7 +144,8 @@ class DoublyRobust(EffectResult):
         """
         e, used = self.propensity.to_numpy(), self._used()
         rows: list[dict[str, Any]] = []
-        for name, who in (("treated", self.treated), ("control", ~self.treated)):
+        arms = ("treated", self.treated), ("control", ~self.treated)
+        for (name, who), ess in zip(arms, self.effective_size(), strict=True):
             own, weight = e[who & used], self.arm_weights[who & used]
             rows.append(
                 {
@@ -135,7 +154,7 @@ class DoublyRobust(EffectResult):
                     "min": float(own.min()),
                     **{key: float(np.quantile(own, q)) for key, q in _QUANTILES.items()},
                     "max": float(own.max()),
-                    "ess": kish(weight),
+                    "ess": ess,
                     "largest_weight": float(weight.max() / weight.sum()),
                 }
             )

@@ -116,14 +116,27 @@ def make_scores(
 
 
 def average(scores: list[Scores]) -> Scores:
-    """Return the mean of scores of several splits."""
+    """Return the mean of scores of several splits; a row trimmed in some weighs less."""
     if len(scores) == 1:
         return scores[0]
+    weight = np.mean([one.weight for one in scores], axis=0)
+    total = np.where(weight > 0, weight, 1.0)
+
+    def mean(name: str) -> Floats:
+        parts = [one.weight * getattr(one, name) for one in scores]
+        return np.asarray(np.mean(parts, axis=0) / total)
+
+    # who is trimmed in a split is so for all outcomes: any column tells the share of splits
+    share = [one.weight.max(axis=1) for one in scores]
+    whole = np.mean(share, axis=0)
     return Scores(
-        treated=np.mean([one.treated for one in scores], axis=0),
-        control=np.mean([one.control for one in scores], axis=0),
-        denominator=np.mean([one.denominator for one in scores], axis=0),
-        weight=scores[0].weight,
+        treated=mean("treated"),
+        control=mean("control"),
+        denominator=np.mean(
+            [own * one.denominator for own, one in zip(share, scores, strict=True)], axis=0
+        )
+        / np.where(whole > 0, whole, 1.0),
+        weight=weight,
     )
 
 
