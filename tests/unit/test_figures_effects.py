@@ -412,3 +412,19 @@ def test_two_panels_do_not_fit_in_one_axes():
     ax = figures.profile(PROFILE, panels="difference")
     with pytest.raises(CallError, match="Two panels"):
         figures.profile(PROFILE, panels="both", ax=ax)
+
+
+def test_a_long_label_under_the_axis_goes_into_lines():
+    bins = pl.DataFrame(
+        {
+            "low": [0.0, 0.5], "high": [0.5, 1.0],
+            "share_treated": [0.3, 0.7], "share_control": [0.8, 0.2],
+        }
+    )  # fmt: skip
+    words = "logit of the chance to start in that month, apart from the month and the quarter"
+    ax = figures.overlap(bins, x_label=words, width=8.0)
+    ax.figure.canvas.draw()
+    box = ax.xaxis.get_label().get_window_extent()
+    assert ax.get_xlabel().split() == words.split()
+    assert box.x0 >= 0
+    assert box.x1 <= ax.figure.bbox.x1

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from toolkit.errors import CallError
 from toolkit.reporting import palette
-from toolkit.reporting.figures.text import Lines, text_height, wrap
+from toolkit.reporting.figures.text import Lines, cut, text_height, wrap
 from toolkit.reporting.labels import label
 from toolkit.reporting.style import DPI, HALF_PAGE, WIDE, Sizes, sizes_for
 
@@ -225,6 +225,17 @@ def _head(canvas: Canvas) -> list[tuple[Lines, float]]:
     return head
 
 
+def _wrap_label(canvas: Canvas) -> None:
+    """Put the words under the axis in lines where they would run off the page."""
+    axis = canvas.ax.xaxis
+    words = axis.get_label_text()
+    middle = (canvas.left + canvas.width - canvas.right) / 2
+    room = 2 * min(middle, canvas.width - middle) - 2 * _PAD
+    if words and "\n" not in words and "$" not in words:
+        size = axis.get_label().get_size()
+        axis.set_label_text("\n".join(cut(words, room, size)))
+
+
 def _arrange(canvas: Canvas) -> None:
     figure, ax, sizes = canvas.figure, canvas.ax, canvas.sizes
     head = _head(canvas)
@@ -238,6 +249,7 @@ def _arrange(canvas: Canvas) -> None:
         canvas.caption.number, canvas.caption.title, canvas.caption.subtitle, note_text or None
     )
 
+    _wrap_label(canvas)
     renderer: Any = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     scale = 72 / figure.dpi
     # Provisional place, to measure what ticks and axis labels take around the axes.
