@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from toolkit import effects, errors
+from toolkit.effects.doubly_robust import models
 from toolkit.effects.doubly_robust.folds import make_folds, row_marks
 from toolkit.effects.doubly_robust.splits import median_vcov
 
@@ -412,3 +414,19 @@ def test_the_effect_on_the_treated_does_not_ask_what_the_treated_cannot_tell():
     assert found.tidy()["estimate"][2] == pytest.approx(3)
     with pytest.raises(errors.CollinearityError, match=r"made up of others|always 0"):
         effects.doubly_robust(people, treatment_model="1", estimand="ATE", **asked)
+
+
+def test_learners_get_no_more_threads_than_their_rows_are_worth(monkeypatch):
+    asked = []
+
+    @contextmanager
+    def noted(rows):
+        asked.append(rows)
+        yield
+
+    monkeypatch.setattr(models, "learning_threads", noted)
+    frame = pl.concat([people()] * 4)
+    options = {"treatment_model": LogisticRegression(), "outcome_model": LinearRegression()}
+    fit(frame, **options, cross_fit=2)
+    # halves of all for the chance, halves of the 20 rows of each arm for the outcome
+    assert asked == [20, 20, 10, 10, 10, 10]

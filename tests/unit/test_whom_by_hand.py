@@ -118,6 +118,18 @@ def test_largest_of_independent_estimates():
     assert same[0] == pytest.approx(p[0], abs=0.01)
 
 
+def test_draws_move_as_little_as_the_variance():
+    """Eigenvalues that are nearly equal turn the eigenvectors: bounds must not hang on that."""
+    rng = np.random.default_rng(2)
+    noise = 1e-9 * rng.normal(size=(4, 4))
+    p, z = np.full(4, 0.01), np.full(4, 2.6)
+    (tail, critical), (again, other) = (
+        adjusted(p, z, vcov, "max_t", 0.95, 1) for vcov in (np.eye(4), np.eye(4) + noise + noise.T)
+    )
+    np.testing.assert_allclose(again, tail, rtol=1e-6)
+    np.testing.assert_allclose(other, critical, rtol=1e-6)
+
+
 def test_projection_of_cells():
     found = fitted()
     cells = effects.subgroups(found, by="x").tidy()

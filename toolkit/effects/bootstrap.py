@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import CallError
+from toolkit.estimation.threads import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,15 +62,9 @@ def poisson_sums(
         key = np.uint64(_mix((seed * 0x9E3779B97F4A7C15 + four * 0xD1B54A32D192ED03) & _MASK))
         run(columns, group, unit, key, table, out[four])
 
-    with ThreadPoolExecutor(_threads()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(fill, range(len(out))))
     return out.transpose(0, 2, 1, 3).reshape(-1, n_group, columns.shape[1])[:replicates]
-
-
-def _threads() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def _poisson_table() -> NDArray[np.int64]:

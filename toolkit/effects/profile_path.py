@@ -6,10 +6,11 @@ Functions of estimates by month and their covariance; no rows, no results.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from toolkit.estimation.deviations import critical_value, largest_deviations, sup_p_value
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,8 +68,9 @@ class Path:
         some = error > _RANK * float(np.max(error, initial=0.0))
         if not some.any():
             return float("nan")
-        largest = largest_deviations(self.vcov[np.ix_(some, some)], error[some], seed)
-        return float(np.quantile(largest, conf_level))
+        inside = self.vcov[np.ix_(some, some)]
+        largest = largest_deviations(inside, error[some], draws=DRAWS, seed=seed)
+        return critical_value(largest, conf_level)
 
     def band(self, conf_level: float, seed: int) -> tuple[Floats, Floats]:
         """Return bounds that hold for all months at once."""
@@ -78,24 +80,6 @@ class Path:
         """Return estimate ± critical × standard error; without spread the estimate itself."""
         half = np.nan_to_num(critical) * self.std_error
         return self.estimate - half, self.estimate + half
-
-
-def largest_deviations(vcov: Floats, error: Floats, seed: int) -> Floats:
-    """Return draws of max |Z| / error with Z ~ N(0, vcov), (DRAWS,), sorted.
-
-    The root of the correlations is the symmetric one: unlike that by eigenvectors alone it moves
-    little where the correlations do, so that the order of rows does not matter.
-    """
-    values, vectors = np.linalg.eigh(vcov / np.outer(error, error))
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    largest: Floats = np.abs(_normals(seed, len(error)) @ root).max(axis=1)
-    return np.sort(largest)
-
-
-@lru_cache(maxsize=2)
-def _normals(seed: int, width: int) -> Floats:
-    """Return standard normal draws, (DRAWS, width); kept for the next path of as many months."""
-    return np.random.default_rng(seed).standard_normal((DRAWS, width))
 
 
 def lock_in(path: Path, *, conf_level: float, seed: int) -> dict[str, Any]:
@@ -241,14 +225,14 @@ def joint_test(path: Path, *, seed: int) -> dict[str, Any]:
     values, vectors = np.linalg.eigh(path.vcov[np.ix_(some, some)] / np.outer(scale, scale))
     kept = values > _RANK * values[-1]
     statistic = float((((vectors.T @ z)[kept]) ** 2 / values[kept]).sum())
-    largest = largest_deviations(path.vcov[np.ix_(some, some)], scale, seed)
+    inside = path.vcov[np.ix_(some, some)]
+    largest = largest_deviations(inside, scale, draws=DRAWS, seed=seed)
     sup = float(np.abs(z).max())
     found |= {
         "statistic": statistic,
         "df": int(kept.sum()),
         "p_value": float(chdtrc(int(kept.sum()), statistic)),
         "sup_statistic": sup,
-        # never below 1 / (DRAWS + 1): so many draws say no more
-        "sup_p_value": float(((largest >= sup).sum() + 1) / (DRAWS + 1)),
+        "sup_p_value": sup_p_value(largest, sup),
     }
     return found

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.estimation.threads import cores
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,14 +34,8 @@ def over_ranges(work: Callable[[int, int], Any], length: int) -> list[Any]:
     parts = ranges(length)
     if len(parts) == 1:
         return [work(*parts[0])]
-    with ThreadPoolExecutor(max_workers=_cores()) as pool:
+    with ThreadPoolExecutor(max_workers=cores()) as pool:
         return list(pool.map(lambda part: work(*part), parts))
-
-
-def _cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
 
 
 def logit_sums(

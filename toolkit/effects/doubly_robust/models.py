@@ -12,6 +12,7 @@ from toolkit.effects.doubly_robust.kernels import linear_sums, logit_sums, predi
 from toolkit.errors import CallError, CollinearityError, EstimationError
 from toolkit.estimation.collinearity import check_collinearity
 from toolkit.estimation.newton import inverse, maximise
+from toolkit.estimation.threads import learning_threads
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -187,7 +188,8 @@ def foretell(
         options = {} if weight is None else {"sample_weight": weight[rows]}
         target = y[rows].astype(np.int64) if chances else y[rows]
         try:
-            model.fit(x[rows], target, **options)
+            with learning_threads(int(rows.sum())):  # what is foretold is quick
+                model.fit(x[rows], target, **options)
         except TypeError as error:
             if not options:
                 raise

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from toolkit.estimation.deviations import largest_deviations
 from toolkit.estimation.intervals import normal_quantile
 
 if TYPE_CHECKING:
@@ -49,18 +50,16 @@ def _ordered(p: Floats) -> NDArray[np.int64]:
     return known[np.argsort(p[known], kind="stable")]
 
 
-def largest_deviations(vcov: Floats, seed: int) -> Floats:
-    """Return draws of the largest |z| of estimates with this variance when nothing is there, (R,).
+def _largest(vcov: Floats, seed: int) -> Floats:
+    """Return draws of the largest |z| when nothing is there, (R,), sorted.
 
     Estimates without a variance count for nothing.
     """
     error = np.sqrt(np.diag(vcov))
     known = error > 0
-    correlation = vcov[np.ix_(known, known)] / np.outer(error[known], error[known])
-    values, vectors = np.linalg.eigh(correlation)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    draws = np.random.default_rng(seed).standard_normal((_DRAWS, len(values)))
-    return np.asarray(np.abs(draws @ root.T).max(axis=1, initial=0.0))
+    if not known.any():
+        return np.zeros(_DRAWS)
+    return largest_deviations(vcov[np.ix_(known, known)], error[known], draws=_DRAWS, seed=seed)
 
 
 def adjusted(
@@ -83,7 +82,7 @@ def adjusted(
     count = max(int((~np.isnan(p)).sum()), 1)
     plain = normal_quantile(conf_level)
     if correction == "max_t":
-        draws = np.sort(largest_deviations(vcov, seed))
+        draws = _largest(vcov, seed)
         above = len(draws) - np.searchsorted(draws, np.abs(z), side="left")
         tail = np.where(np.isnan(z), np.nan, (above + 1) / (len(draws) + 1))
         # draws do not reach far into the tail: there Bonferroni's bound is as good
