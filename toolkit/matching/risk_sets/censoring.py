@@ -54,9 +54,7 @@ def make_censoring(runs: Runs, uses: Uses, starts: Starts) -> Censoring:
     size = np.where(serves, final[uses.run] - uses.month + 1, 0)
     begin = np.concatenate([[0], np.cumsum(size)])
     cumulated = np.empty(begin[-1])
-    fixed = starts.fixed
-    x = starts.x if fixed is None else fixed[:, None]
-    slopes = starts.slopes if fixed is None else np.ones((len(starts.level), 1))
+    x, slopes = starts.factors()
     still_untreated(
         runs.unit, runs.first, runs.last, runs.treated_at, x, slopes, starts.level, starts.low,
         uses.run, uses.month, begin, cumulated,

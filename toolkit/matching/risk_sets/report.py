@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from toolkit.matching.risk_sets.result import Control
     from toolkit.matching.risk_sets.runs import Ints, Runs
     from toolkit.matching.risk_sets.starts import Starts
+    from toolkit.matching.risk_sets.starts_rows import Drawn
     from toolkit.matching.risk_sets.uses import Uses
 
 _ESTIMANDS = {
@@ -40,8 +41,8 @@ _HEAVY = 20.0
 def build(
     frame: pl.DataFrame, names: Columns, runs: Runs, pairs: Pairs, uses: Uses,
     months: Sequence[int], where: Score | Points, rules: Rules, *, control: Control,
-    censoring: Censoring | None, fitted: Starts | None, on: Any, window: Any, weightless: int,
-    begin: float, **options: Any,
+    censoring: Censoring | None, fitted: Starts | None, drawn: Drawn | None, on: Any,
+    window: Any, weightless: int, begin: float, **options: Any,
 ) -> RiskSetMatched:  # fmt: skip
     """Return the result of a matching.
 
@@ -69,7 +70,7 @@ def build(
             "n": int((uses.weight > 0).sum()),
             "n_event": int(runs.starts.sum()),
             "dropped": _dropped(runs, pairs, sets, window, weightless),
-            "warnings": _warnings(runs, sets, censoring, control),
+            "warnings": _warnings(runs, sets, censoring, control, drawn),
             "seed": rules.seed,
             "options": {
                 "on": on, "exact": list(names.exact), "window": window,
@@ -224,7 +225,11 @@ def _dropped(
 
 
 def _warnings(
-    runs: Runs, sets: pl.DataFrame, censoring: Censoring | None, control: Control
+    runs: Runs,
+    sets: pl.DataFrame,
+    censoring: Censoring | None,
+    control: Control,
+    drawn: Drawn | None,
 ) -> list[str]:
     said = []
     later, serving = int(sets["n_treated_later"].sum()), int(sets["n_control"].sum())
@@ -233,6 +238,8 @@ def _warnings(
             f"{later / serving:.1%} of the controls start later themselves: this is the effect of "
             "now against not now; control='censor' compares with no start"
         )
+    if drawn is not None:
+        said.append(drawn.said())
     if runs.n_gap:
         said.append(f"{runs.n_gap:,} times the months of a person are not one after the other")
     if control == "censor" and runs.n_late:
