@@ -104,6 +104,24 @@ def test_who_is_censored_is_stood_in_for(match):
             {k: float(w) for k, w in then.items()}, abs=1e-9
         )
     assert matched.weights_at(30).to_list()[0] == 1.0
+    glance = matched.glance().row(0, named=True)
+    assert (glance["control"], glance["share_later"]) == ("censor", pytest.approx(1 / 3))
+    assert "33.3% of the controls start later themselves: they are censored" in matched.summary()
+
+
+def test_a_panel_cut_before_a_control_starts_says_so():
+    # B starts in month 4: with rows until month 3 nobody is seen beside whom B starts
+    form = {"person": "person", "time": "time", "treated_at": "treated_at", "on": "s", "ratio": 3,
+            "control": "censor", "censor_on": "1", "window": (2, 2)}  # fmt: skip
+    panel = panel_of(SPELLS)
+    whole = match_risk_sets(panel, **form)
+    cut = match_risk_sets(panel.filter(pl.col("time") <= 3), **form)
+    assert not any("weighted up" in text for text in whole.meta["warnings"])
+    (said,) = [text for text in cut.meta["warnings"] if "weighted up" in text]
+    assert said.startswith("1 of 3 controls (33.3%) start after their last month at risk")
+    assert weight_of(whole, 30)[2, "D"] == pytest.approx(1 / 2)
+    assert weight_of(cut, 30)[2, "D"] == pytest.approx(1 / 3)
+    assert cut.glance()["share_later"].item() == pytest.approx(1 / 3)
 
 
 def test_outcomes_by_months_since_the_reference_month(match):

@@ -168,7 +168,9 @@ def test_a_start_after_the_exit_is_counted_not_matched():
     assert found.meta["dropped"][why] == 1
     assert found.sets()["n_start"].to_list() == [1]
     censored = match_risk_sets(late, **BY_SPELL | {"control": "censor", "censor_on": "1"})
-    assert any("no month at risk" in text for text in censored.meta["warnings"])
+    (said,) = [text for text in censored.meta["warnings"] if "nobody is weighted up" in text]
+    assert said.startswith("1 of 1 controls (100.0%) start after their last month at risk")
+    assert "window=" in said
 
 
 def test_outcomes_that_cannot_be_followed():

@@ -69,3 +69,15 @@ def own_start(runs: Runs, uses: Uses) -> tuple[Ints, np.ndarray[tuple[int], np.d
     """
     at = runs.treated_at[uses.run].astype(np.int64)
     return at - uses.month, (at != NEVER) & ~uses.treated
+
+
+def unseen_starts(runs: Runs, uses: Uses) -> int:
+    """Return how many controls start after the last month in which they are seen at risk.
+
+    They are censored then, and nobody was at risk with them in whose weight they could live on.
+    """
+    from toolkit.matching.risk_sets.risk_kernel import last_of_unit
+
+    serves = ~uses.treated & (uses.weight > 0)
+    final = last_of_unit(runs.unit, runs.last)[uses.run]
+    return int((serves & own_start(runs, uses)[1] & (runs.treated_at[uses.run] > final)).sum())

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.errors import CallError, EmptyCohortError
-from toolkit.matching.risk_sets.censoring import own_start
+from toolkit.matching.risk_sets.censoring import own_start, unseen_starts
 from toolkit.matching.risk_sets.months import REASONS
 from toolkit.matching.risk_sets.place import Points
 from toolkit.matching.risk_sets.result import RiskSetMatched
@@ -33,6 +33,10 @@ _ESTIMANDS = {
     "not_yet": "mean effect on those who start of starting now, against not now (perhaps later)",
     "censor": "mean effect on those who start of starting now, against not starting (controls "
     "censored at their own start, the others weighted for them)",
+}
+_LATER = {
+    "not_yet": "this is the effect of now against not now; control='censor' compares with no start",
+    "censor": "they are censored then, and the others weighted for them",
 }
 #: Factor of an inverse probability of censoring beyond which a single control weighs too much.
 _HEAVY = 20.0
@@ -70,7 +74,7 @@ def build(
             "n": int((uses.weight > 0).sum()),
             "n_event": int(runs.starts.sum()),
             "dropped": _dropped(runs, pairs, sets, window, weightless),
-            "warnings": _warnings(runs, sets, censoring, control, drawn),
+            "warnings": _warnings(runs, uses, sets, censoring, control, drawn),
             "seed": rules.seed,
             "options": {
                 "on": on, "exact": list(names.exact), "window": window,
@@ -226,6 +230,7 @@ def _dropped(
 
 def _warnings(
     runs: Runs,
+    uses: Uses,
     sets: pl.DataFrame,
     censoring: Censoring | None,
     control: Control,
@@ -233,19 +238,20 @@ def _warnings(
 ) -> list[str]:
     said = []
     later, serving = int(sets["n_treated_later"].sum()), int(sets["n_control"].sum())
-    if control == "not_yet" and later:
-        said.append(
-            f"{later / serving:.1%} of the controls start later themselves: this is the effect of "
-            "now against not now; control='censor' compares with no start"
-        )
+    if later:
+        share = f"{later / serving:.1%} of the controls start later themselves: "
+        said.append(share + _LATER[control])
     if drawn is not None:
         said.append(drawn.said())
     if runs.n_gap:
         said.append(f"{runs.n_gap:,} times the months of a person are not one after the other")
-    if control == "censor" and runs.n_late:
+    unseen = unseen_starts(runs, uses) if control == "censor" else 0
+    if unseen:
         said.append(
-            f"{runs.n_late:,} starts fall in no month at risk: controls are censored there, and "
-            "no chance to start stands in for them"
+            f"{unseen:,} of {serving:,} controls ({unseen / serving:.1%}) start after their last "
+            "month at risk: they are censored there, and nobody is weighted up for them; if that "
+            "is where the data end, give months at risk that run on beyond the starts studied, and "
+            "name these by window="
         )
     if censoring is not None and len(censoring.cumulated):
         top = float(np.exp(censoring.cumulated.max()))

@@ -59,6 +59,17 @@ class RiskSetMatched(Sample):
     _unmatched: pl.DataFrame = field(repr=False)
     _censoring: Censoring | None = field(repr=False)
 
+    def glance(self) -> pl.DataFrame:
+        """Return one row: as of any `Sample`, and `control, share_later`.
+
+        `share_later` is the share of the controls who start later themselves: under ``not_yet``
+        they stay, and the effect is that of now against not now.
+        """
+        later, serving = self._sets.select("n_treated_later", "n_control").sum().row(0)
+        return super().glance().with_columns(
+            control=pl.lit(self.control), share_later=pl.lit(later / serving)
+        )  # fmt: skip
+
     def sets(self) -> pl.DataFrame:
         """Return a row an elapsed month with starts.
 
