@@ -245,7 +245,15 @@ def doubly_robust_arms(
     chances = _chances(of_treatment, arm, len(arms), weight, fold, cross_fit, seed, arms)
     chances, inside, dropped, bounded = _bound(chances, clip, trim, arm)
     predicted = foretell_outcomes(
-        of_outcome, outcomes, arm, weight, fold, cross_fit, seed, link=link
+        of_outcome,
+        outcomes,
+        arm,
+        weight,
+        fold,
+        cross_fit,
+        seed,
+        link=link,
+        labels=[f"of arm {value}" for value in arms],
     )[:, :, 0].T
     y = outcomes.y[:, :1]
     own = arm[:, None] == np.arange(len(arms))
@@ -313,7 +321,8 @@ def _chances(
     for one in range(1, n_arm):
         learn = np.where((arm == one) | (arm == 0), weight, 0.0)
         own = (arm == one).astype(np.float64)
-        chance = foretell_logit(model.table, own, learn, fold, n_fold, f"arm {arms[one]}")
+        chance = foretell_logit(model.table, own, learn, fold, n_fold, f"arm {arms[one]}",
+                               rows=f"of arms {arms[one]} and {arms[0]}")  # fmt: skip
         odds[:, one] = chance / np.maximum(1 - chance, 1e-300)
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 

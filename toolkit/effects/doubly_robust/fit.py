@@ -41,7 +41,7 @@ from toolkit.effects.doubly_robust.read import (
 from toolkit.effects.doubly_robust.result import DoublyRobust
 from toolkit.effects.doubly_robust.scores import SPARE, Scores, average, make_scores, score_vcov
 from toolkit.effects.doubly_robust.splits import median_vcov
-from toolkit.errors import CallError, check_option
+from toolkit.errors import CallError, EstimationError, check_option
 from toolkit.estimation.intervals import check_interval
 from toolkit.frames import require_columns, to_frame
 from toolkit.matching.treatment import ESTIMANDS, read_treatment
@@ -292,8 +292,12 @@ def foretell_outcomes(
     *,
     link: Literal["linear", "logit"] | None,
     spare: int | None = None,
+    labels: Sequence[str] = ("of the controls", "of the treated"),
 ) -> Floats:
-    """Return what each outcome would be in each arm, foretold outside the fold, (A, N, K)."""
+    """Return what each outcome would be in each arm, foretold outside the fold, (A, N, K).
+
+    The arm `spare` plays no part in the estimate; `labels` say who is in each, for the messages.
+    """
     n_arm = int(arm.max()) + 1
     y, known = outcomes.y, outcomes.known
     out = np.empty((n_arm, *y.shape))
@@ -317,16 +321,28 @@ def foretell_outcomes(
     for group in ([together] if together else []) + [[k] for k in linear if k not in together]:
         learn = np.where(known[:, group[0]], weight, 0.0)
         out[:, :, group] = foretell_linear(
-            model.table, y[:, group], learn, arm, n_arm, fold, n_fold, spare=spare
+            model.table, y[:, group], learn, arm, n_arm, fold, n_fold, spare=spare, labels=labels
         )
     for k in logits:
         for one in range(n_arm):
             learn = np.where((arm == one) & known[:, k], weight, 0.0)
-            out[one, :, k] = _logit(model.table, y[:, k], learn, fold, n_fold, outcomes.names[k])
+            try:
+                out[one, :, k] = _logit(
+                    model.table, y[:, k], learn, fold, n_fold, outcomes.names[k], labels[one]
+                )
+            except EstimationError:
+                if one != spare:
+                    raise
+                linear_one = foretell_linear(
+                    model.table, y[:, [k]], learn, np.zeros_like(arm), 1, fold, n_fold, spare=0
+                )
+                out[one, :, k] = np.clip(linear_one[0, :, 0], 0.0, 1.0)
     return out
 
 
-def _logit(table: Table, y: Floats, learn: Floats, fold: Ints, n_fold: int, name: str) -> Floats:
+def _logit(
+    table: Table, y: Floats, learn: Floats, fold: Ints, n_fold: int, name: str, rows: str
+) -> Floats:
     """Return the chances of a yes; the same for all where all outside a fold said the same."""
     said = np.zeros((n_fold, 2))
     np.add.at(said, (fold, y.astype(np.int64)), learn)
@@ -334,7 +350,7 @@ def _logit(table: Table, y: Floats, learn: Floats, fold: Ints, n_fold: int, name
     same = {f: float(outside[f, 0] <= 0) for f in range(n_fold) if outside[f].min() <= 0}
     if len(same) == n_fold:
         return np.array([same[f] for f in range(n_fold)])[fold]
-    chance = foretell_logit(table, y, learn, fold, n_fold, name, skip=same)
+    chance = foretell_logit(table, y, learn, fold, n_fold, f"{name}, {rows}", skip=same, rows=rows)
     for f, value in same.items():
         chance[fold == f] = value
     return chance

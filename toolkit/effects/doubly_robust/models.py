@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.effects.doubly_robust.kernels import linear_sums, logit_sums, predictors
 from toolkit.errors import CallError, CollinearityError, EstimationError
-from toolkit.estimation.collinearity import check_collinearity
+from toolkit.estimation.collinearity import check_collinearity, first_made_up
 from toolkit.estimation.newton import inverse, maximise
 from toolkit.estimation.threads import learning_threads
 
@@ -62,13 +62,17 @@ def make_table(x: Floats, terms: Sequence[str], weight: Floats) -> Table:
 
 def foretell_logit(
     table: Table, y: Floats, weight: Floats, fold: Ints, n_fold: int, what: str,
-    skip: Container[int] = (),
+    skip: Container[int] = (), rows: str = "",
 ) -> Floats:  # fmt: skip
     """Return the chance of y = 1 of each row, by a logit fitted outside its fold, (N,).
 
     Rows of weight 0 are foretold and not learned from. With one fold all learn from all. Folds in
-    `skip` are not fitted: what is foretold there is of no use.
+    `skip` are not fitted: what is foretold there is of no use. `rows` says of whom it is learned.
     """
+    gram, _ = linear_sums(table.z, y[:, None], weight, fold, n_fold)
+    for f, left in _left(gram, n_fold):
+        if f not in skip:
+            _check_determined(left, table.terms, rows, f)
     spread = np.ones(table.z.shape[1])
     names = ["intercept", *(f"{term} ({what})" for term in table.terms)]
     start = np.zeros(table.z.shape[1])
@@ -98,7 +102,7 @@ def foretell_logit(
 
 def foretell_linear(
     table: Table, y: Floats, weight: Floats, arm: Ints, n_arm: int, fold: Ints, n_fold: int,
-    *, spare: int | None = None,
+    *, spare: int | None = None, labels: Sequence[str] = ("",),
 ) -> Floats:  # fmt: skip
     """Return the mean of each outcome in each arm, foretold outside the fold, (A, N, K).
 
@@ -111,6 +115,8 @@ def foretell_linear(
     spare : int, optional
         The arm whose model plays no part in the estimate: what it does not determine is taken by
         the shortest coefficients.
+    labels : sequence of str
+        Who is in each arm, for the messages: ``of the treated``.
     """
     cell = arm * n_fold + fold
     gram, cross = linear_sums(table.z, y, weight, cell, n_arm * n_fold)
@@ -120,12 +126,23 @@ def foretell_linear(
     out = np.empty((n_arm, len(y), width))
     for one in range(n_arm):
         beta = np.empty((n_fold, q, width))
-        for f in range(n_fold):
-            inside = gram[one].sum(axis=0), cross[one].sum(axis=0)
-            left = inside if n_fold == 1 else (inside[0] - gram[one, f], inside[1] - cross[one, f])
-            beta[f] = _shortest(*left) if one == spare else _solved(*left, table.terms)
+        products = [left for _, left in _left(cross[one], n_fold)]
+        for f, left in _left(gram[one], n_fold):
+            if one != spare:
+                _check_determined(left, table.terms, labels[one], f)
+            if f is None and n_fold > 1:
+                continue
+            of = left, products[0 if f is None else f + 1]
+            beta[f or 0] = _shortest(*of) if one == spare else inverse(of[0]) @ of[1]
         out[one] = predictors(table.z, fold, beta)
     return out
+
+
+def _left(parts: Floats, n_fold: int) -> list[tuple[int | None, Floats]]:
+    """Return the sum over folds, (None, ·), and what is left outside each of several, (f, ·)."""
+    whole = parts.sum(axis=0)
+    outside = range(n_fold) if n_fold > 1 else ()
+    return [(None, whole), *((f, whole - parts[f]) for f in outside)]
 
 
 def _shortest(gram: Floats, cross: Floats) -> Floats:
@@ -133,23 +150,40 @@ def _shortest(gram: Floats, cross: Floats) -> Floats:
     return np.asarray(np.linalg.pinv(gram, hermitian=True) @ cross)
 
 
-def _solved(gram: Floats, cross: Floats, terms: Sequence[str]) -> Floats:
-    """Return the coefficients; the arm may lack what all rows have."""
-    scale = np.sqrt(np.diag(gram))
-    if not (scale > 0).all():
-        name = (("intercept", *terms))[int(np.argmin(scale))]
-        raise CollinearityError(
-            f"Column {name!r} is always 0 in one of the arms",
-            fix="leave it out of the outcome's model, or merge the level",
-        )
+def _check_determined(gram: Floats, terms: Sequence[str], rows: str, fold: int | None) -> None:
+    """Raise where some rows lack what all have: a column that is constant, or that others make up.
+
+    Parameters
+    ----------
+    gram : (1 + p, 1 + p) array
+        Products of the intercept and the columns.
+    rows : str
+        Which rows: ``of the treated``.
+    fold : int or None
+        Outside which fold; None = all.
+    """
+    scale = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     unit = gram / np.outer(scale, scale)
-    values = np.linalg.eigvalsh(unit)
-    if values[0] < 1e-10 * values[-1]:
-        raise CollinearityError(
-            "In one of the arms a column of the outcome's model is made up of others",
-            fix="merge rare levels, or use a model that can do without (ridge of scikit-learn)",
-        )
-    return inverse(gram) @ cross
+    values, vectors = np.linalg.eigh(unit)
+    if values[0] >= 1e-10 * values[-1] and (np.diag(gram) > 0).all():
+        return
+    about = gram[1:, 1:] - np.outer(gram[0, 1:], gram[0, 1:]) / max(gram[0, 0], 1e-300)
+    found = first_made_up(about, 1e-12 * np.diag(gram)[1:])
+    if found is None:  # nearly made up: by what weighs most in it
+        share = np.abs(vectors[1:, 0])
+        order = np.argsort(-share)
+        found = int(order[0]), [int(k) for k in order[1:] if share[k] > 0.1 * share[order[0]]]
+    j, others = found
+    where = f" {rows}" if rows else ""
+    where += " outside one of the folds" if fold is not None else ""
+    said = f"has the same value in every row{where}"
+    if others:
+        said = f"is made up of {', '.join(repr(terms[k]) for k in others[:6])} in the rows{where}"
+    raise CollinearityError(
+        f"Column {terms[j]!r} {said}",
+        fix="merge rare levels, leave it out of that model, or use one that can do without (ridge "
+        "of scikit-learn)",
+    )
 
 
 def foretell(
