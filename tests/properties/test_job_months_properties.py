@@ -133,7 +133,7 @@ def test_the_order_of_rows_does_not_matter(rows, random):
     assert one.equals(other)
 
 
-@settings(QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+@settings(QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
 @given(ROWS, st.integers(1, 5), st.integers(1, 9), st.integers(1, 9))
 def test_streaming_in_batches_and_buckets_gives_the_same(
     tmp_path_factory, rows, buckets, size, held

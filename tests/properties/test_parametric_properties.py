@@ -276,7 +276,7 @@ def test_quantiles_are_where_the_curve_gets(model):
 
 
 def test_standardised_curves_are_means_and_their_errors_count_everything():
-    frame = spells(n=24)
+    frame = spells(n=12)
     options = {"time": "time", "event": "event", "entry": "entry", "weights": "part"}
     age = pl.col("age")
 

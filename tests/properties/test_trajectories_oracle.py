@@ -20,8 +20,8 @@ from toolkit.errors import EmptyCohortError, FollowUpWarning, OutsideCoverageErr
 START, END = date(2004, 1, 1), date(2006, 1, 1)
 WINDOW = (date(2004, 3, 1), date(2005, 11, 15))
 DAYS = (END - START).days
-QUICK = settings(max_examples=40, deadline=None)
-FEW = settings(max_examples=12, deadline=None)
+QUICK = settings(max_examples=30, deadline=None)
+FEW = settings(max_examples=8, deadline=None)
 
 
 # --- random small registers -----------------------------------------------------------------------

@@ -14,8 +14,8 @@ from toolkit.registers.layout import FieldSpec, Layout
 from toolkit.registers.rules import check_records
 from toolkit.registers.values import parse
 
-QUICK = settings(max_examples=60, deadline=None)
-WIDE = settings(max_examples=300, deadline=None)
+QUICK = settings(max_examples=40, deadline=None)
+WIDE = settings(max_examples=150, deadline=None)
 WORDS = {"nl": "x", "en": "x"}
 CODES = {"1": "a", "02": "", "17": "b"}
 NONE = {"open": "00000000", "not_applicable": "99999999"}

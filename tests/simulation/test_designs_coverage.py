@@ -12,7 +12,7 @@ import pytest
 from toolkit import effects
 from toolkit.effects.designs.density import density_test
 
-REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "100"))
+REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "70"))
 SECTION = "Designs"
 
 

@@ -9,7 +9,7 @@ from scipy.linalg import expm
 
 from toolkit import survival
 
-REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "60"))
+REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "40"))
 PERSONS, VISITS = 250, 6
 RATES = {(1, 2): 0.12, (2, 1): 0.08, (2, 3): 0.10, (3, 2): 0.07, (1, 4): 0.01, (3, 4): 0.03}
 MOVES = list(RATES)

@@ -14,7 +14,7 @@ from toolkit.effects.sensitivity import (
     rosenbaum_bounds,
 )
 
-REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "300"))
+REPLICATES = int(os.environ.get("COVERAGE_REPLICATES", "200"))
 
 
 def test_calibrated_intervals_cover_and_raw_ones_do_not(covers):

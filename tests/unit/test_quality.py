@@ -449,7 +449,7 @@ def test_no_rows_no_indicator():
 
 
 def test_the_adjusted_indicator_is_right_on_average_and_its_interval_covers():
-    """240 municipalities in 16 groups of known propensity, 250 times."""
+    """240 municipalities in 16 groups of known propensity, 150 times."""
     rng = np.random.default_rng(11)
     group = np.repeat(np.arange(16), 15)
     rho = (0.55 + 0.4 * np.arange(16) / 15)[group]
@@ -459,7 +459,7 @@ def test_the_adjusted_indicator_is_right_on_average_and_its_interval_covers():
         quality.r_indicator(
             frame.with_columns(yes=pl.Series(rng.random(240) < rho)), response="yes", by="group"
         )
-        for _ in range(250)
+        for _ in range(150)
     ]
     adjusted = np.array([each.estimate for each in found])
     plain = np.array([each.unadjusted for each in found])
