@@ -115,6 +115,26 @@ def test_a_column_of_the_rows_serves_as_well():
     )
 
 
+def test_the_e_value_of_a_month_is_of_its_rows_and_weights():
+    """The standard deviation that effects are measured in is that of who is left, as weighted."""
+    sample, panel = many("censor")
+    found = effects.e_value_of(sample, panel=panel, outcome="y", since=12)
+    weight = sample.weights_at(12).to_numpy()
+    later = sample.frame.select("person", "time").join(
+        panel.select("person", "y", time=pl.col("time") - 12), on=["person", "time"], how="left",
+        maintain_order="left",
+    )["y"].to_numpy()  # fmt: skip
+    square = 0.0
+    for who in (sample.treated, ~sample.treated):
+        w, y = weight[who & (weight > 0)], later[who & (weight > 0)]
+        square += w @ (y - w @ y / w.sum()) ** 2
+    sd = np.sqrt(square / weight.sum())
+    row = difference(effects.contrast(sample, panel, outcome="y", since=12))
+    assert found.ratio == pytest.approx(np.exp(0.91 * row["estimate"] / sd))
+    named = replace(sample, frame=sample.frame.with_columns(later=pl.Series(later)))
+    assert effects.e_value_of(named, outcome="later", since=12).ratio == pytest.approx(found.ratio)
+
+
 def test_the_placebo_of_censored_controls_is_before_any_is():
     sample, _ = many("censor")
     sample = replace(sample, frame=sample.frame.with_columns(before=pl.col("x").sin()))

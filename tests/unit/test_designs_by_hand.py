@@ -288,6 +288,48 @@ def test_always_treated_are_left_out_and_counted():
     assert found.meta["dropped"]["persons treated from the first month on"] == 1
 
 
+def test_a_start_of_0_is_not_never_and_is_told():
+    """Other packages write 0 for never: nobody would be left to compare with, in silence."""
+    frame = staggered().with_columns(pl.col("month") + 1, pl.col("start") + 1)
+    frame = frame.with_columns(pl.col("start").fill_null(0))
+    found = effects.difference_in_differences(frame, **NAMES)
+    assert any("2 persons have 'start' 0" in said for said in found.meta["warnings"])
+    assert found.meta["dropped"]["persons treated from the first month on"] == 2
+    plain = effects.difference_in_differences(staggered(), **NAMES)
+    assert not any("0:" in said for said in plain.meta["warnings"])
+
+
+@pytest.mark.parametrize("cluster", [None, "pair"])
+def test_the_overall_effect_is_of_the_cells_that_are_left(cluster):
+    """Months without enough controls are lost: each group's mean is that of its other months."""
+    rng = np.random.default_rng(4)
+    start = np.repeat([2, 3, 4, 0], [40, 30, 12, 2])
+    who = np.arange(len(start))
+    fixed = pl.DataFrame(
+        {"who": who, "pair": who // 2, "start": start, "x": rng.normal(size=len(who)),
+         "z": np.sin(who)}
+    ).with_columns(start=pl.when(pl.col("start") > 0).then("start"))  # fmt: skip
+    panel = pl.concat(
+        [
+            fixed.with_columns(
+                month=pl.lit(t), y=pl.col("x") * t + (start > 0) * (t >= start) * (1.0 + t)
+                + rng.normal(size=len(who)),
+            )
+            for t in (1, 2, 3, 4)
+        ]
+    )  # fmt: skip
+    options = NAMES | {"on": "x + z", "estimator": "regression", "cluster": cluster}
+    # in month 4 two persons are not treated yet: too few for two covariates
+    whole = effects.difference_in_differences(panel, **options)
+    assert sum(whole.meta["dropped"].values()) == 5
+    cut = effects.difference_in_differences(panel.filter(pl.col("month") < 4), **options)
+    assert not cut.meta["dropped"]
+    one, other = (found.tidy("overall").drop("term").to_numpy() for found in (whole, cut))
+    np.testing.assert_allclose(one, other, rtol=1e-9)
+    groups = dict(whole.tidy("group").select("group", "estimate").iter_rows())
+    assert one[0, 0] == pytest.approx((40 * groups[2] + 30 * groups[3]) / 70)
+
+
 def test_two_groups_two_months_have_neymans_error():
     rng = np.random.default_rng(2)
     change = rng.normal(size=10)

@@ -80,8 +80,9 @@ def profile(
     design : str, optional
         Key of the registry, where the rows come from elsewhere: an experiment, for instance.
     cluster : str, sequence of str, or False, optional
-        Rows that belong together; two or more cross each other. By default the sample's own, or its
-        pairs (``"subclass"``), and the person where one stands in several rows; False = none.
+        Rows that belong together; two or more cross each other. By default the sample's own, its
+        pairs (``"subclass"``), and the person where one stands in several rows, crossed with each
+        other where there are several; False = none.
     balanced : bool
         Keep only rows observed in all months, so that every month is about the same people.
     definition : Definition, optional

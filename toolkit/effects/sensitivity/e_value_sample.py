@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from toolkit.effects.contrast import contrast
+from toolkit.effects.contrast_month import at_month
 from toolkit.effects.sensitivity.door import as_sample, is_binary
 from toolkit.effects.sensitivity.e_value import EValue
 from toolkit.effects.sensitivity.e_value_ratios import fieller_limits, limit_towards, to_risk_ratio
@@ -35,7 +36,8 @@ def e_value_of(
     Parameters
     ----------
     x, outcome, treatment, **options
-        As in `effects.contrast`, without `by`.
+        As in `effects.contrast`, without `by`; with `since` all is of the rows and weights of that
+        month.
     conf_level : float
 
     Returns
@@ -71,6 +73,8 @@ def e_value_of(
     found = contrast(
         sample, outcome=outcome, measure="difference", conf_level=conf_level, **options
     )
+    asked = {name: options.get(name) for name in ("since", "month")}
+    sample = at_month(sample, options.get("panel"), outcome=outcome, **asked)  # who is left then
     known = sample.frame[outcome].cast(pl.Float64).fill_nan(None).is_not_null().to_numpy()
     used = known & (sample.weights.to_numpy() > 0)
     values = sample.frame[outcome].cast(pl.Float64).to_numpy()[used]

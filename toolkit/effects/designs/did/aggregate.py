@@ -41,8 +41,24 @@ class Plan:
     weight: Floats = field(repr=False)
 
     def without(self, keep: NDArray[np.bool_]) -> Plan:
-        """Return the plan on the cells that could be estimated."""
-        return Plan(labels=self.labels, weight=self.weight[:, keep])
+        """Return the plan on the cells that could be estimated.
+
+        The overall effect is a mean of the groups' means: each is that of the cells it has left.
+        """
+        weight = self.weight[:, keep]
+        kind = self.labels["kind"].to_numpy()
+        own = weight[kind == "group"] > 0
+        each = np.maximum(own.T @ own.sum(axis=1), 1)
+        weight[kind == "overall"] = weight[kind == "simple"] / each
+        return Plan(labels=self.labels, weight=weight)
+
+    def overall_of_groups(self) -> tuple[NDArray[np.bool_], Floats]:
+        """Return which rows are groups, and how much each counts for the overall effect, (K,)."""
+        kind = self.labels["kind"].to_numpy()
+        groups = kind == "group"
+        overall = self.weight[kind == "overall"][0]
+        share = np.where(groups, (self.weight > 0) @ overall, 0.0)
+        return groups, share / max(share.sum(), 1e-300)
 
 
 def plan_summaries(

@@ -69,8 +69,8 @@ def difference_in_differences(
     person, month, outcome : str
         Months are dates or whole numbers (one unit a month, a quarter, a year).
     treated_at : str
-        Month in which treatment begins; null for persons never treated. Those treated in the first
-        month have no month before it: left out and counted.
+        Month in which treatment begins; null (not 0) for persons never treated. Those treated in
+        the first month have no month before it: left out and counted.
     control : {"not_yet", "never"}
         Who is compared with: all not treated by then, or only persons not treated in any month.
     on : str, optional
@@ -152,7 +152,7 @@ def difference_in_differences(
     noise = 1e-12 * float(np.abs(block.y).max())
     influence[np.sqrt((influence**2).sum(axis=1)) <= noise] = 0.0
     effects.std_error = [error if error > noise else 0.0 for error in effects.std_error]
-    notes = _notes(block, effects, cluster)
+    notes = [*block.said, *_notes(block, effects, cluster)]
     summaries = Summaries(
         table=table, influence=influence, vcov=influence @ influence.T,
         conf_level=conf_level, seed=seed, anticipation=anticipation, draws=largest_draws,
@@ -234,6 +234,9 @@ def _finish(
     there = total > 0
     value = np.where(there, plan.weight @ estimate / np.where(there, total, 1), np.nan)
     influence /= np.where(there, total, 1)[:, None]
+    # what was added up for the overall effect knew of no cells that were lost later
+    groups, share = plan.overall_of_groups()
+    influence[plan.labels["kind"].to_numpy() == "overall"] = share[groups] @ influence[groups]
     for k in np.flatnonzero(there & plan.labels["kind"].ne("group").to_numpy()):
         shares = share_influence(panel, effects.cells, plan.weight[k], estimate, value[k])
         for part, move in shares:

@@ -50,6 +50,8 @@ class Panel:
     cluster : (N,) array or None
     dates : bool
         Whether `times` are calendar months.
+    said : list of str
+        What to warn of.
     """
 
     y: Floats = field(repr=False)
@@ -59,6 +61,7 @@ class Panel:
     cluster: Ints | None = field(repr=False)
     dates: bool
     dropped: dict[str, int]
+    said: list[str]
     _frame: pl.DataFrame | None = field(repr=False)
     _at: Ints | None = field(repr=False)
     _covariates: Covariates | None = field(repr=False)
@@ -140,6 +143,13 @@ def read_panel(
     begin = start.fill_null(NEVER).to_numpy()
     _require_constant(begin[where], treated_at, "a start of treatment")
     early = begin[where[0]] <= times[0]
+    said = []
+    zero = 0 if dates or times[0] <= 0 else int((begin[where[0]] == 0).sum())
+    if zero:
+        said.append(
+            f"{zero:,} persons have {treated_at!r} 0: a start before the panel, and so left out. "
+            "If it means never treated, as in some other packages, it should be null"
+        )
     if early.any():
         dropped["persons treated from the first month on"] = int(early.sum())
         where = where[:, ~early]
@@ -168,7 +178,7 @@ def read_panel(
     return Panel(
         y=y[where] if where.size == frame.height else y.reshape(where.shape),
         times=times, group=begin[where[0]], weight=weight / weight.mean(), cluster=codes,
-        dates=dates, dropped=dropped, _covariates=learned,
+        dates=dates, dropped=dropped, said=said, _covariates=learned,
         _frame=frame if learned else None, _at=where if learned else None,
     )  # fmt: skip
 
