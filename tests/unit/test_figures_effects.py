@@ -350,6 +350,27 @@ def test_gross_is_cut_in_deadweight_and_net():
     assert "900" not in words_of(DRAW["gross"](width=reporting.NARROW))
 
 
+def test_small_effects_keep_two_digits():
+    """An effect of 0.031 points is not 0.0, nor is a ratio of 1.0003 just 1.00."""
+    small = FOREST.with_columns(pl.col("estimate", "conf_low", "conf_high", "truth") * 0.0056)
+    assert {"+0,031", "−0,006"} <= words_of(figures.forest(small))
+    ratio = small.with_columns(pl.col("estimate", "conf_low", "conf_high", "truth").exp())
+    assert "1,0003" in words_of(figures.forest(ratio, unit="ratio"))
+    assert "+0,031" not in words_of(figures.forest(small, digits=1))
+    net = pl.DataFrame(
+        {"label": ["training"], "horizon": [12], "gross": [0.3104], "deadweight": [0.31],
+         "net": [0.0004]}
+    )  # fmt: skip
+    assert {"+0,040", "31,040%"} <= words_of(figures.gross_net(net))
+    path = pl.DataFrame({"month": [0, 1, 2], "estimate": [0.0, -0.02, 0.034]})
+    assert any("+0,034" in said for said in words_of(figures.profile(path, unit="number")))
+    curve = pl.DataFrame(
+        {"estimate": [0.00031, 0.00035], "conf_low": [0.0, 0.0], "conf_high": [0.001, 0.001],
+         "method": ["a", "b"]}
+    )  # fmt: skip
+    assert any("+0,033" in said for said in words_of(figures.specification_curve(curve)))
+
+
 BAD = {
     "no tidy": (partial(figures.love_plot, BALANCE.drop("smd")), UnknownColumnError),
     "third sample": (

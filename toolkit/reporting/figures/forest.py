@@ -12,6 +12,7 @@ from toolkit.reporting.figures.bar_rows import Point, Row, lay_out_rows, write_r
 from toolkit.reporting.figures.canvas import Canvas, Furniture, close_canvas, open_canvas
 from toolkit.reporting.figures.door import open_door
 from toolkit.reporting.figures.signs import Sign, write_signs
+from toolkit.reporting.figures.text import decimals
 from toolkit.reporting.labels import format_number, format_percent, label, name_of
 from toolkit.reporting.style import style
 
@@ -50,7 +51,8 @@ def forest(
         Differences of shares become signed percentage points, numbers are signed, ratios stand on
         a logarithmic axis around 1.
     digits : int, optional
-        Decimals of the values; 2 for ratios, 1 otherwise.
+        Decimals of the values; 2 for ratios and 1 otherwise, and more where all effects are so
+        small that they would have one digit left.
     x_label : str, optional
         Words under the axis.
     labels : Mapping, optional
@@ -87,7 +89,7 @@ def forest(
         raise CallError(
             f"overall={overall!r} is not among the levels", where=where, fix="name one of them"
         )
-    places = (2 if unit == "ratio" else 1) if digits is None else digits
+    places = _places(data, unit) if digits is None else digits
     with style():
         canvas = open_canvas(furniture, height=(1.0, 1.0))
         layout = lay_out_rows(
@@ -106,6 +108,12 @@ def forest(
         if total is not None:
             canvas.sentences.append(label("note.overall_band", label=total.name))
         return close_canvas(canvas)
+
+
+def _places(data: pl.DataFrame, unit: ForestUnit) -> int:
+    if unit == "ratio":
+        return decimals((data["estimate"] - 1).to_list(), 2)
+    return decimals(data["estimate"].to_list(), 1, scale=100 if unit == "points" else 1)
 
 
 def _words(unit: ForestUnit, digits: int) -> Callable[[float | None], str]:

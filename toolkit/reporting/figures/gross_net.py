@@ -21,6 +21,7 @@ from toolkit.reporting.figures.bar_rows import (
 from toolkit.reporting.figures.canvas import Canvas, Furniture, close_canvas, open_canvas
 from toolkit.reporting.figures.door import open_door
 from toolkit.reporting.figures.signs import Sign, write_signs
+from toolkit.reporting.figures.text import decimals, text_width
 from toolkit.reporting.labels import format_number, format_percent, label, name_of
 from toolkit.reporting.style import style
 
@@ -39,7 +40,7 @@ def gross_net(
     frame: Any,
     *,
     unit: NetUnit = "share",
-    digits: int = 1,
+    digits: int | None = None,
     column: str = "instrument",
     x_label: str | None = None,
     labels: Mapping[str, str] | None = None,
@@ -57,8 +58,9 @@ def gross_net(
         `n` (on a full page).
     unit : {"share", "number"}
         Shares become percentages.
-    digits : int
-        Decimals of the values.
+    digits : int, optional
+        Decimals of the values; 1, and more where all net effects are so small that they would have
+        one digit left.
     column : str
         Code list that names the programmes.
     x_label : str, optional
@@ -92,8 +94,10 @@ def gross_net(
     if bounds:
         require_numeric(data, "net_low", "net_high")
     _check(data, where)
-    words = _words(unit, digits)
-    signed = _words(unit, digits, sign=True)
+    scale = 100 if unit == "share" else 1
+    places = decimals(data["net"].to_list(), 1, scale=scale) if digits is None else digits
+    words = _words(unit, places)
+    signed = _words(unit, places, sign=True)
     with style():
         canvas = open_canvas(furniture, height=(1.0, 1.0))
         rows = _rows(data, column, labels, counted=not canvas.narrow)
@@ -172,8 +176,6 @@ def _rows(
 def _with_net(canvas: Canvas, layout: RowLayout, texts: list[str]) -> RowLayout:
     """Return the layout with a column of net effects after that of gross outcomes."""
     from dataclasses import replace
-
-    from toolkit.reporting.figures.text import text_width
 
     size = canvas.sizes.label
     head = label("word.net")

@@ -22,7 +22,7 @@ from toolkit.reporting.figures.door import open_door
 from toolkit.reporting.figures.free_place import FreePlaces
 from toolkit.reporting.figures.levels import draw_levels
 from toolkit.reporting.figures.risk import write_numbers_at_risk
-from toolkit.reporting.figures.text import cut
+from toolkit.reporting.figures.text import cut, decimals
 from toolkit.reporting.labels import format_number, format_percent, label
 from toolkit.reporting.style import style
 
@@ -46,7 +46,7 @@ def profile(
     placebo: bool = True,
     lock_in: bool = True,
     counts: bool = False,
-    digits: int = 1,
+    digits: int | None = None,
     x_label: str | None = None,
     y_label: str | None = None,
     **furniture: Unpack[Furniture],
@@ -73,8 +73,9 @@ def profile(
         Whether to remark on the months before the start, and shade those behind.
     counts : bool
         Whether numbers observed stand under the axis, where the frame has them.
-    digits : int
-        Decimals of the values at the line ends.
+    digits : int, optional
+        Decimals of the values at the line ends; 1, and more where all effects are so small that
+        they would have one digit left.
     x_label, y_label : str, optional
         Words under the axis, and above the panel of the effect.
     **furniture
@@ -105,6 +106,8 @@ def profile(
     frame = frame.sort("month").with_columns(pl.selectors.float().fill_nan(None))
     if frame["estimate"].null_count() == frame.height:
         raise CallError("No month has an estimate", where=where, fix="leave the figure out")
+    scale = 100 if unit == "share" else 1
+    places = decimals(frame["estimate"].to_list(), 1, scale=scale) if digits is None else digits
     shown = _panels(frame, panels, own=furniture.get("ax") is None, where=where)
     with style():
         canvas = open_canvas(furniture, height=(150.0, 125.0))
@@ -112,9 +115,9 @@ def profile(
         ticks = month_axis(canvas.ax, last, first=first, narrow=canvas.narrow)
         canvas.ax.set_xlabel(x_label or label("axis.months_since_start"), size=canvas.sizes.label)
         if shown == "levels":
-            draw_levels(canvas, frame, canvas.ax, unit=unit, digits=digits)
+            draw_levels(canvas, frame, canvas.ax, unit=unit, digits=places)
         else:
-            _draw_effect(canvas, frame, unit, digits)
+            _draw_effect(canvas, frame, unit, places)
             behind = _lock_in(frame) if lock_in else None
             if behind is not None:
                 _shade(canvas, behind)
@@ -123,7 +126,7 @@ def profile(
                 words = y_label or label(
                     "axis.difference_points" if unit == "share" else "axis.difference"
                 )
-                draw_levels(canvas, frame, None, unit=unit, digits=digits, under=words)
+                draw_levels(canvas, frame, None, unit=unit, digits=places, under=words)
         if counts and {"n_treated", "n_control"} <= set(frame.columns):
             _counts(canvas, frame, ticks)
         return close_canvas(canvas)

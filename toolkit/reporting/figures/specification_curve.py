@@ -14,7 +14,7 @@ from toolkit.reporting import palette
 from toolkit.reporting.figures.axes import number_axis, point_axis, steps_between
 from toolkit.reporting.figures.canvas import Canvas, Furniture, close_canvas, open_canvas
 from toolkit.reporting.figures.door import open_door
-from toolkit.reporting.figures.text import LEADING, cut, put, text_width
+from toolkit.reporting.figures.text import LEADING, cut, decimals, put, text_width
 from toolkit.reporting.labels import format_number, format_percent, label, name_of
 from toolkit.reporting.style import style
 
@@ -48,7 +48,7 @@ def specification_curve(
     choices: Sequence[str] | None = None,
     main: Mapping[str, Any] | None = None,
     unit: CurveUnit = "points",
-    digits: int = 1,
+    digits: int | None = None,
     y_label: str | None = None,
     labels: Mapping[str, str] | None = None,
     **furniture: Unpack[Furniture],
@@ -65,8 +65,9 @@ def specification_curve(
         Choice → option of the main analysis, which is marked; all choices named must fit one row.
     unit : {"points", "number"}
         Differences of shares become signed percentage points; numbers are signed.
-    digits : int
-        Decimals of the values written in the figure.
+    digits : int, optional
+        Decimals of the values written in the figure; 1, and more where all effects are so small
+        that they would have one digit left.
     y_label : str, optional
         Words above the estimates.
     labels : Mapping, optional
@@ -92,6 +93,8 @@ def specification_curve(
     check_option("unit", unit, get_args(CurveUnit))
     data = open_door(frame, where=where, need=_NUMBERS, numbers=_NUMBERS)
     require_no_nulls(data, *_NUMBERS)
+    scale = 100 if unit == "points" else 1
+    places = decimals(data["estimate"].to_list(), 1, scale=scale) if digits is None else digits
     named = [x for x in data.columns if x not in _NO_CHOICES] if choices is None else list(choices)
     require_columns(data, *named, where=where)
     if not named:
@@ -110,10 +113,10 @@ def specification_curve(
     with style():
         canvas = open_canvas(furniture, height=_HEIGHT)
         if not canvas.own:
-            _draw_estimates(canvas, canvas.ax, data, place, unit, digits)
+            _draw_estimates(canvas, canvas.ax, data, place, unit, places)
             return close_canvas(canvas)
         _draw_matrix(canvas, data, options, place, labels)
-        _reserve(canvas, data, place, unit, digits, y_label, furniture.get("height"))
+        _reserve(canvas, data, place, unit, places, y_label, furniture.get("height"))
         canvas.sentences.append(label("note.specifications"))
         canvas.sentences.append(label("note.bar"))
         return close_canvas(canvas)

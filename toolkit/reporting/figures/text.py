@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 from toolkit.reporting import palette
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.figure import Figure
 
@@ -22,6 +23,30 @@ _DESCENT = 0.24
 EM = _ASCENT + _DESCENT
 #: Width of a letter, about, in parts of the type size: a first guess.
 _LETTER = 0.56
+
+
+def decimals(values: Iterable[float | None], least: int, *, scale: float = 1.0) -> int:
+    """Return so many decimals that the largest of small effects keeps two digits; four at most.
+
+    Parameters
+    ----------
+    values : iterable of float
+        Differences from no effect; null and not finite ones do not count.
+    least : int
+        What large ones are written with.
+    scale : float
+        What they are multiplied by before they are written: 100 for points.
+
+    Examples
+    --------
+    >>> decimals([0.031, -0.002], 1, scale=100), decimals([0.0004], 1, scale=100)
+    (1, 3)
+    """
+    known = [abs(value) * scale for value in values if value is not None and np.isfinite(value)]
+    largest = max(known, default=0.0)
+    if not largest:
+        return least
+    return max(least, min(1 - math.floor(math.log10(largest)), 4))
 
 
 @lru_cache(maxsize=4096)
