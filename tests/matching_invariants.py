@@ -102,7 +102,11 @@ def _check_weights(sample, pairs, focal, weight, sampling):
     made = []
     if sample.subclass is not None:
         made.append(_from_subclasses(sample, sampling))
-    if pairs is not None and (sample.subclass is None or not _is_star(sample, pairs)):
+    # of the ATE both sides weigh for each other: no pair of a row with its partners
+    stands = sample.subclass is not None and sample.estimand == "ATE"
+    if pairs is not None and not stands and (
+        sample.subclass is None or not _is_star(sample, pairs)
+    ):  # fmt: skip
         made.append(_from_pairs(pairs, focal, sampling))
     for one in made:
         assert np.allclose(one, weight, rtol=1e-10, atol=1e-12)

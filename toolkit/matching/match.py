@@ -83,7 +83,8 @@ def match(
         covariates as they are. ``subclass``: cut by quantiles of the score.
     exact, antiexact : str or sequence of str
         Columns that must agree, or must differ, within a pair. (``antiexact="person"`` keeps
-        someone who stands in several rows from being their own control.)
+        someone who stands in several rows from being their own control. Of a distance of covariates
+        the search passes all who do not differ: where nearly everybody is equal, n² steps.)
     caliper : float or dict, optional
         Widest distance within a pair; a dict limits the columns it names, among which a score
         (``"distance"``, where it is no column).

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 
+#: Share of the partners, with a code that must differ, beyond which they are led past.
+_COMMON = 1 / 16
 #: Rows of a kind that are looked at to see how many keep to the calipers, and what is few.
 _SOME, _NARROW = 500, 0.02
 
@@ -65,7 +67,8 @@ def match_on_line(task: Task, line: Line | None = None) -> tuple[Ints, Ints, Flo
     on either side (union-find, paths halved), so that all n searches together cost n log n and
     the result is that of looking at every free partner each time. Further calipers and columns
     that must differ are looked at on the way, which costs as many steps as it takes to find one;
-    where calipers leave few, the search goes through a tree.
+    so those who must differ from many have links that lead past these (`links_past`), and where
+    calipers leave few, the search goes through a tree.
 
     Parameters
     ----------
@@ -94,10 +97,35 @@ def match_on_line(task: Task, line: Line | None = None) -> tuple[Ints, Ints, Flo
     )  # fmt: skip
     focal, partner = take(
         place[task.visit], task.wanted[rows], score[rows], line.at, line.low, line.high,
-        score[pool], task.caliper, bound,
+        score[pool], task.caliper, bound, *links_past(task.other[rows], task.other[pool]),
     )  # fmt: skip
     focal, partner = rows[focal], pool[partner]
     return focal, partner, np.abs(score[focal] - score[partner])
+
+
+def links_past(own: Ints, partner: Ints) -> tuple[Ints, Bools]:
+    """Return which links each focal row goes by, (focal,), and whom these pass, (G, m).
+
+    A code that more than `_COMMON` of the partners have gets links of its own, by which those of
+    the same code do not meet them; 0 = the links of all. Of several such columns the commonest.
+
+    Parameters
+    ----------
+    own, partner : (focal, r), (m, r) arrays
+        Codes that must differ within a pair.
+    """
+    via, passed = np.zeros(len(own), np.int64), []
+    common = []
+    for k in range(partner.shape[1]):
+        codes, counts = np.unique(partner[:, k], return_counts=True)
+        many = counts > _COMMON * len(partner)
+        common += [(int(n), k, c) for n, c in zip(counts[many], codes[many], strict=True)]
+    for _, k, code in sorted(common, key=lambda each: each[0]):
+        here = own[:, k] == code
+        if here.any():
+            passed.append(partner[:, k] == code)
+            via[here] = len(passed)
+    return via, np.array(passed, dtype=bool).reshape(len(passed), len(partner))
 
 
 def is_narrow(task: Task) -> bool:

@@ -72,7 +72,7 @@ def nearest_free(
     i: int, at: int, low: int, high: int, x: float, place: NDArray[Any], caliper: float,
     left: NDArray[Any], right: NDArray[Any], bound: tuple[Any, ...],
 ) -> int:  # fmt: skip
-    """Return the free partner nearest to focal i, or -1.
+    """Return the free partner nearest to focal i, or -1; `left`, `right` are the links of i.
 
     Walks to the left and to the right of `at`, past partners that are not allowed. On the left
     the last of equals is met first, on the right the first; where both are as near, the left wins:
@@ -102,17 +102,45 @@ def nearest_free(
 
 
 @nb.njit(cache=True, nogil=True)
+def links(places: int, passed: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return links over the free partners, (G + 1, places + 1): of all, and past those of a code.
+
+    Parameters
+    ----------
+    passed : (G, places) array of bool
+        Partners that whoever uses links 1 … G must differ from: links lead past them from the
+        start.
+    """
+    left = np.empty((len(passed) + 1, places + 1), np.int64)
+    right = np.empty((len(passed) + 1, places + 1), np.int64)
+    for g in range(len(passed) + 1):
+        for j in range(places + 1):
+            left[g, j] = right[g, j] = j
+        for j in range(places):
+            if g > 0 and passed[g - 1, j]:
+                left[g, j + 1], right[g, j] = j, j + 1
+    return left, right
+
+
+@nb.njit(cache=True, nogil=True)
+def take(left: NDArray[Any], right: NDArray[Any], j: int) -> None:
+    """Lead all links past partner j."""
+    for g in range(len(left)):
+        left[g, j + 1], right[g, j] = j, j + 1
+
+
+@nb.njit(cache=True, nogil=True)
 def take_in_order(
     visit: NDArray[Any], wanted: NDArray[Any], x: NDArray[Any], at: NDArray[Any],
     low: NDArray[Any], high: NDArray[Any], place: NDArray[Any], caliper: float,
-    bound: tuple[Any, ...],
+    bound: tuple[Any, ...], via: NDArray[Any], passed: NDArray[Any],
 ) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
     """Give each focal row, in the order of `visit`, the nearest partner that is still free.
 
     All get their first before any gets a second. Returns the pairs, in the order they are made.
     """
     m = len(place)
-    left, right = np.arange(m + 1), np.arange(m + 1)
+    left, right = links(m, passed)
     open_ = visit.copy()
     most = min(m, wanted.sum())
     focal, partner = np.empty(most, np.int64), np.empty(most, np.int64)
@@ -120,12 +148,14 @@ def take_in_order(
     while len(open_):
         kept = 0
         for i in open_:
-            j = nearest_free(i, at[i], low[i], high[i], x[i], place, caliper, left, right, bound)
+            j = nearest_free(
+                i, at[i], low[i], high[i], x[i], place, caliper, left[via[i]], right[via[i]], bound
+            )
             if j < 0:
                 continue
             focal[made], partner[made] = i, j
             made += 1
-            left[j + 1], right[j] = j, j + 1
+            take(left, right, j)
             if wanted[i] > turn + 1:
                 open_[kept] = i
                 kept += 1
@@ -138,7 +168,7 @@ def take_in_order(
 def take_closest(
     visit: NDArray[Any], wanted: NDArray[Any], x: NDArray[Any], at: NDArray[Any],
     low: NDArray[Any], high: NDArray[Any], place: NDArray[Any], caliper: float,
-    bound: tuple[Any, ...],
+    bound: tuple[Any, ...], via: NDArray[Any], passed: NDArray[Any],
 ) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
     """Make the closest pair of all, then the closest of the rest, and so on.
 
@@ -147,7 +177,7 @@ def take_closest(
     when it comes up is the closest pair. Equals: the first in `visit`.
     """
     m = len(place)
-    left, right = np.arange(m + 1), np.arange(m + 1)
+    left, right = links(m, passed)
     most = min(m, wanted.sum())
     focal, partner = np.empty(most, np.int64), np.empty(most, np.int64)
     made, again = 0, 0
@@ -157,19 +187,30 @@ def take_closest(
             i = visit[rank]
             if wanted[i] > turn:
                 j = nearest_free(
-                    i, at[i], low[i], high[i], x[i], place, caliper, left, right, bound
+                    i,
+                    at[i],
+                    low[i],
+                    high[i],
+                    x[i],
+                    place,
+                    caliper,
+                    left[via[i]],
+                    right[via[i]],
+                    bound,
                 )
                 if j >= 0:
                     heap.append((abs(place[j] - x[i]), rank, i, j))
         heapify(heap)
         while len(heap) > 0:
             _, _, i, j = heappop(heap)
-            if right[j] == j:
+            if right[0, j] == j:
                 focal[made], partner[made] = i, j
                 made += 1
-                left[j + 1], right[j] = j, j + 1
+                take(left, right, j)
                 continue
-            j = nearest_free(i, at[i], low[i], high[i], x[i], place, caliper, left, right, bound)
+            j = nearest_free(
+                i, at[i], low[i], high[i], x[i], place, caliper, left[via[i]], right[via[i]], bound
+            )
             if j >= 0:
                 again -= 1
                 heappush(heap, (abs(place[j] - x[i]), again, i, j))
@@ -180,7 +221,7 @@ def take_closest(
 def take_again(
     visit: NDArray[Any], wanted: NDArray[Any], x: NDArray[Any], at: NDArray[Any],
     low: NDArray[Any], high: NDArray[Any], place: NDArray[Any], caliper: float,
-    bound: tuple[Any, ...],
+    bound: tuple[Any, ...], via: NDArray[Any], passed: NDArray[Any],
 ) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
     """Give each focal row its nearest partners, whoever else has them; ties as `nearest_free`."""
     most = 0
@@ -188,25 +229,27 @@ def take_again(
         most += min(wanted[i], high[i] - low[i])
     focal, partner = np.empty(most, np.int64), np.empty(most, np.int64)
     made = 0
+    left, right = links(len(place), passed)
     for i in visit:
-        down, up = at[i] - 1, at[i]
+        links_left, links_right = left[via[i]], right[via[i]]
+        down, up = find(links_left, at[i]) - 1, find(links_right, at[i])
         for _ in range(wanted[i]):
             while down >= low[i] and not allowed(i, down, *bound):
                 if abs(x[i] - place[down]) > caliper:
                     break
-                down -= 1
+                down = find(links_left, down) - 1
             while up < high[i] and not allowed(i, up, *bound):
                 if abs(place[up] - x[i]) > caliper:
                     break
-                up += 1
+                up = find(links_right, up + 1)
             below = abs(x[i] - place[down]) if down >= low[i] else np.inf
             above = abs(place[up] - x[i]) if up < high[i] else np.inf
             if not min(below, above) <= caliper or min(below, above) == np.inf:
                 break
             if above < below:
-                j, up = up, up + 1
+                j, up = up, find(links_right, up + 1)
             else:
-                j, down = down, down - 1
+                j, down = down, find(links_left, down) - 1
             focal[made], partner[made] = i, j
             made += 1
     return focal[:made], partner[:made]
