@@ -236,7 +236,7 @@ def add_sensitivity(study: Study, found: Found) -> None:
     _curve(study, found, doubts)
     made = calibrate(found.by_instrument, study.config)
     if made is not None:
-        made = made.drop("std_error")
+        made = made.drop("std_error", "conf_low", "conf_high")
         study.table(
             "calibrated",
             made.with_columns(instrument=_named(study, "instrument")),

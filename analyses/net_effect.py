@@ -160,10 +160,10 @@ def _verdict_row(study: Study, name: str, effect: NetEffect) -> dict[str, Any]:
     judged = {one.criterion: one.value for one in effect.verdict.judged}
     word = study.text("supported" if effect.verdict.supported else "unsupported")
     return {
-        "instrument": study.called("instrument", name), "starts": effect.starts,
+        "instrument": study.called("instrument", name), "verdict": word, "starts": effect.starts,
         "smd": judged.get("smd"), "support": judged.get("support"),
         "ess": None if judged.get("ess") is None else round(judged["ess"] or 0),
-        "placebo_p": judged.get("placebo_p"), "verdict": word,
+        "placebo_p": judged.get("placebo_p"),
     }  # fmt: skip
 
 
@@ -258,8 +258,9 @@ def _gross_net(study: Study, found: Found) -> None:
         ),
         alt=study.text("gross_net_alt", **words),
     )  # fmt: skip
-    kept = ["label", "horizon", "n", "gross", "deadweight", "net", "net_low", "net_high"]
+    kept = ["label", "horizon", "n", "gross", "deadweight", "net"]
     kept += ["truth"] if found.truth is not None else []
+    kept += ["net_low", "net_high"]
     study.table(
         "gross_net",
         rows.with_columns(label=_marked(study)).select(kept).rename({"label": "instrument"}),
