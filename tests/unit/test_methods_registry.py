@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,3 +150,13 @@ def test_the_how_to_lists_every_method():
             one.text("data", "en"), one.text("diagnostics", "en"),
             "net" if one.net else "**gross**",
         ]  # fmt: skip
+
+
+def test_the_how_to_says_what_is_planned():
+    """Who is sent to a method that is not here yet must read so in the same step."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "which-method.md"
+    steps = page.read_text(encoding="utf-8").split("## 2.")[1].split("## 3.")[0]
+    listed = re.split(r"\n(?=\d\. )", steps)
+    for key in (key for key, one in registry().items() if one.planned):
+        (step,) = [step for step in listed if f"`{key}`" in step]
+        assert "planned" in step
