@@ -281,15 +281,15 @@ def make_design(
         x=x,
         offset=_offset(patterns, offset),
         patterns=patterns,
-        stratum=stratum,
+        stratum=_writable(stratum),
         strata=known_strata,
         pattern=cells.group,
         time=cells.time,
         entry=cells.entry,
-        event=cells.event,
+        event=_writable(cells.event),
         causes=cells.causes,
         rows=cells.rows,
-        n=cells.n,
+        n=_writable(cells.n),
         n_squared=cells.n_squared,
         weight_type=weighting,
         weights=weights,
@@ -299,6 +299,11 @@ def make_design(
                        competing=competing),
         _row_mode=row_mode,
     )  # fmt: skip
+
+
+def _writable(column: NDArray[Any]) -> NDArray[Any]:
+    """Return a column as it is, copied if polars owns it: or kernels are compiled for both."""
+    return np.require(column, requirements=["C", "W"])
 
 
 def _weighting(
