@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from toolkit.estimation.threads import cores
 from toolkit.matching.balance.columns import (
     Compared,
     Levels,
@@ -100,7 +100,7 @@ def covariate_rows(
     )
     if calendar is not None:
         tasks.append(lambda: quarters(calendar))
-    threads = min(_MOST_THREADS, os.cpu_count() or 1, len(tasks))
+    threads = min(_MOST_THREADS, cores(), len(tasks))
     if threads < 2 or len(groups.treated) < 10_000:
         return [row for task in tasks for row in task()]
     with ThreadPoolExecutor(threads) as pool:

@@ -58,11 +58,13 @@ def match_in_tree(task: Task) -> tuple[Ints, Ints, Floats]:
         else tree_walks.take_closest if task.closest
         else tree_walks.take_in_order
     )  # fmt: skip
-    focal, partner = take(
-        tree, place[task.visit], task.wanted[rows], task.cell[rows], task.points[rows],
-        task.near[rows], task.other[rows], task.caliper, where[order][:, :p].copy(),
-        where[order][:, p:].copy(), task.width, task.other[pool], rank[pool], own[rows],
+    points = where[order]
+    search = tree_kernels.Search(
+        tree, task.cell[rows], task.points[rows], task.near[rows], task.other[rows], own[rows],
+        task.caliper, task.width, points[:, :p].copy(), points[:, p:].copy(), task.other[pool],
+        rank[pool],
     )  # fmt: skip
+    focal, partner = take(search, place[task.visit], task.wanted[rows])
     focal, partner = rows[focal], pool[partner]
     # the sum is taken in the order of the compiled search, so that calipers hold to the last digit
     total = np.zeros(len(focal))

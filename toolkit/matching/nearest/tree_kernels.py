@@ -35,6 +35,28 @@ class Tree(NamedTuple):
     open: NDArray[Any]
 
 
+class Search(NamedTuple):
+    """What is sought for n focal rows among the m partners of a tree, in its order.
+
+    `root` is where each focal row's search begins, `x` its coordinates, `near` its values under a
+    caliper, `other` its codes that must differ, `own` its place among equals; `points`, `values`,
+    `codes` and `rank` are those of the partners.
+    """
+
+    tree: Tree
+    root: NDArray[Any]
+    x: NDArray[Any]
+    near: NDArray[Any]
+    other: NDArray[Any]
+    own: NDArray[Any]
+    caliper: float
+    width: NDArray[Any]
+    points: NDArray[Any]
+    values: NDArray[Any]
+    codes: NDArray[Any]
+    rank: NDArray[Any]
+
+
 @nb.njit(cache=True, nogil=True)
 def halve(order: NDArray[Any], value: NDArray[Any], b: int, e: int, half: int) -> None:
     """Reorder order[b:e] so that none before `half` has a larger value than any from there on.
@@ -222,19 +244,19 @@ def may_win(tree: Tree, node: int, x0: float, left: bool, rank: int, own: int) -
 
 @nb.njit(cache=True, nogil=True)
 def nearest_free(
-    tree: Tree, root: int, x: NDArray[Any], near: NDArray[Any], other: NDArray[Any],
-    caliper: float, points: NDArray[Any], values: NDArray[Any], width: NDArray[Any],
-    codes: NDArray[Any], rank: NDArray[Any], own: int, nodes: NDArray[Any],
-    bounds: NDArray[Any],
-) -> tuple[int, float]:  # fmt: skip
-    """Return the free partner nearest to x, or -1, and the squared distance.
+    search: Search, i: int, nodes: NDArray[Any], bounds: NDArray[Any]
+) -> tuple[int, float]:
+    """Return the free partner nearest to focal row i, or -1, and the squared distance.
 
     Box and point distances are sums of the same squares in the same order, so that rounding
     cannot make a box farther than what is in it.
     """
+    tree, rank, points = search.tree, search.rank, search.points
+    x, near, other, own = search.x[i], search.near[i], search.other[i], search.own[i]
+    caliper, width = search.caliper, search.width
     best, found, on_left, best_rank = np.inf, -1, False, 0
     top = 0
-    nodes[0], bounds[0] = root, reach(tree, root, x, near, width)
+    nodes[0], bounds[0] = search.root[i], reach(tree, search.root[i], x, near, width)
     while top >= 0:
         node, bound = nodes[top], bounds[top]
         top -= 1
@@ -255,7 +277,7 @@ def nearest_free(
             top += 2
             continue
         for a in range(tree.begin[node], tree.end[node]):
-            if not tree.open[a] or not fits(a, near, values, width, other, codes):
+            if not tree.open[a] or not fits(a, near, search.values, width, other, search.codes):
                 continue
             total = 0.0
             for d in range(len(x)):

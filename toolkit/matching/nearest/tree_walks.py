@@ -13,17 +13,15 @@ from toolkit.matching.nearest.tree_kernels import nearest_free, set_open
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from toolkit.matching.nearest.tree_kernels import Tree
+    from toolkit.matching.nearest.tree_kernels import Search
 
 
 @nb.njit(cache=True, nogil=True)
 def take_in_order(
-    tree: Tree, visit: NDArray[Any], wanted: NDArray[Any], root: NDArray[Any],
-    x: NDArray[Any], near: NDArray[Any], other: NDArray[Any], caliper: float,
-    points: NDArray[Any], values: NDArray[Any], width: NDArray[Any], codes: NDArray[Any],
-    rank: NDArray[Any], own: NDArray[Any],
-) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
+    search: Search, visit: NDArray[Any], wanted: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Give each focal row, in the order of `visit`, the nearest partner that is still free."""
+    tree, rank = search.tree, search.rank
     nodes, bounds = np.empty(256, np.int64), np.empty(256)
     most = min(len(rank), wanted.sum())
     focal, partner = np.empty(most, np.int64), np.empty(most, np.int64)
@@ -32,10 +30,7 @@ def take_in_order(
     while len(open_):
         kept = 0
         for i in open_:
-            a, _ = nearest_free(
-                tree, root[i], x[i], near[i], other[i], caliper, points, values, width, codes,
-                rank, own[i], nodes, bounds,
-            )  # fmt: skip
+            a, _ = nearest_free(search, i, nodes, bounds)
             if a < 0:
                 continue
             focal[made], partner[made] = i, a
@@ -51,25 +46,20 @@ def take_in_order(
 
 @nb.njit(cache=True, nogil=True)
 def take_again(
-    tree: Tree, visit: NDArray[Any], wanted: NDArray[Any], root: NDArray[Any],
-    x: NDArray[Any], near: NDArray[Any], other: NDArray[Any], caliper: float,
-    points: NDArray[Any], values: NDArray[Any], width: NDArray[Any], codes: NDArray[Any],
-    rank: NDArray[Any], own: NDArray[Any],
-) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
+    search: Search, visit: NDArray[Any], wanted: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Give each focal row its nearest partners, whoever else has them."""
+    tree, rank = search.tree, search.rank
     nodes, bounds = np.empty(256, np.int64), np.empty(256)
     most = 0
     for i in visit:
-        most += min(wanted[i], tree.end[root[i]] - tree.begin[root[i]])
+        most += min(wanted[i], tree.end[search.root[i]] - tree.begin[search.root[i]])
     focal, partner = np.empty(most, np.int64), np.empty(most, np.int64)
     made = 0
     for i in visit:
         start = made
         for turn in range(wanted[i]):
-            a, _ = nearest_free(
-                tree, root[i], x[i], near[i], other[i], caliper, points, values, width, codes,
-                rank, own[i], nodes, bounds,
-            )  # fmt: skip
+            a, _ = nearest_free(search, i, nodes, bounds)
             if a < 0:
                 break
             focal[made], partner[made] = i, a
@@ -84,12 +74,10 @@ def take_again(
 
 @nb.njit(cache=True, nogil=True)
 def take_closest(
-    tree: Tree, visit: NDArray[Any], wanted: NDArray[Any], root: NDArray[Any],
-    x: NDArray[Any], near: NDArray[Any], other: NDArray[Any], caliper: float,
-    points: NDArray[Any], values: NDArray[Any], width: NDArray[Any], codes: NDArray[Any],
-    rank: NDArray[Any], own: NDArray[Any],
-) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
+    search: Search, visit: NDArray[Any], wanted: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Make the closest pair of all, then the closest of the rest; equals: the first in `visit`."""
+    tree, rank = search.tree, search.rank
     nodes, bounds = np.empty(256, np.int64), np.empty(256)
     most = min(len(rank), wanted.sum())
     focal, partner = np.empty(most, np.int64), np.empty(most, np.int64)
@@ -99,10 +87,7 @@ def take_closest(
         for place in range(len(visit)):
             i = visit[place]
             if wanted[i] > turn:
-                a, gap = nearest_free(
-                    tree, root[i], x[i], near[i], other[i], caliper, points, values, width,
-                    codes, rank, own[i], nodes, bounds,
-                )  # fmt: skip
+                a, gap = nearest_free(search, i, nodes, bounds)
                 if a >= 0:
                     heap.append((gap, place, i, a))
         heapify(heap)
@@ -113,10 +98,7 @@ def take_closest(
                 made += 1
                 set_open(tree, rank, a, False)
                 continue
-            a, gap = nearest_free(
-                tree, root[i], x[i], near[i], other[i], caliper, points, values, width, codes,
-                rank, own[i], nodes, bounds,
-            )  # fmt: skip
+            a, gap = nearest_free(search, i, nodes, bounds)
             if a >= 0:
                 again -= 1
                 heappush(heap, (gap, again, i, a))

@@ -14,6 +14,7 @@ from toolkit.errors import (
     MissingValueError,
     WrongTypeError,
 )
+from toolkit.estimation.patterns import find_patterns
 from toolkit.frames import require_columns, require_no_nulls, require_rows, rows_where
 from toolkit.matching.risk_sets.runs import NEVER
 from toolkit.matching.sample import read_sampling
@@ -220,10 +221,8 @@ def cell_codes(frame: pl.DataFrame, at: Ints, exact: Sequence[str]) -> NDArray[n
     if not exact:
         return np.zeros(len(at), dtype=np.int32)
     names = list(dict.fromkeys(exact))
-    rows = frame.select(pl.col(names).gather(pl.Series(at)))
-    known = rows.unique().sort(names).with_row_index("__cell")
-    joined = rows.join(known, on=names, how="left", maintain_order="left")
-    return joined["__cell"].cast(pl.Int32).to_numpy()
+    _, code = find_patterns(frame.select(pl.col(names).gather(pl.Series(at))), names)
+    return code.astype(np.int32)
 
 
 def run_weights(frame: pl.DataFrame, at: Ints, names: Columns) -> NDArray[np.float64]:

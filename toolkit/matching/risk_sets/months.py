@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from toolkit.estimation.threads import cores
 from toolkit.matching.nearest import Task, match_in_tree, match_on_line
 from toolkit.matching.risk_sets.place import Points, by_score, list_months
 
@@ -99,7 +99,7 @@ def match_months(runs: Runs, months: Sequence[int], where: Score | Points, rules
         return _match_month(runs, month, at, points, cell, rules, used, seed)
 
     if rules.reuse:  # months know nothing of each other
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             found = list(pool.map(one, months))
     else:
         found = [one(month) for month in months]
