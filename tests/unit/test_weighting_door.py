@@ -172,3 +172,12 @@ OVER_TIME = {"person": "id", "time": "month", "treatment": "course", "on_history
 def test_panels_that_cannot_be_weighed(frame, options, says):
     with pytest.raises((CallError, ValueError), match=says):
         matching.weigh_over_time(frame, **{**OVER_TIME, **options})
+
+
+@pytest.mark.parametrize("method", ["ipw", "overlap", "entropy", "cbps", "ipt"])
+@pytest.mark.parametrize(
+    "on", ["treated ~ age + treated", "treated ~ age:treated", ["age", "treated"]]
+)
+def test_the_treatment_is_not_balanced_by_itself(method, on):
+    with pytest.raises(CallError, match="has the treatment 'treated' itself in it"):
+        matching.weigh(PEOPLE, on=on, treatment="treated", method=method)

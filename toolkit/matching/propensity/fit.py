@@ -11,6 +11,7 @@ import polars as pl
 
 from toolkit.errors import CallError
 from toolkit.estimation.clusters import cluster_codes
+from toolkit.estimation.formula import variables_of
 from toolkit.estimation.intervals import check_interval
 from toolkit.frames import as_columns, require_columns, require_no_nulls, to_frame
 from toolkit.matching.propensity.design import make_design
@@ -125,6 +126,7 @@ def propensity(
         check_learner(model)
     frame = to_frame(data)
     treated = read_treatment(frame, treatment)
+    refuse_treatment(formula, treatment, frame)
     weight = read_sampling(frame, weights)
     groups = as_columns(by)
     _check_call(groups, seed)
@@ -140,11 +142,6 @@ def propensity(
         require_both(mine, own, f"in {label}" if label else "in the data")
         design = make_design(whole, filled if rows is None else filled[rows])
         variables = design.covariates.variables
-        if treatment in variables:
-            raise CallError(
-                f"The formula {formula!r} has the treatment {treatment!r} itself in it",
-                fix="leave it out on the right-hand side",
-            )
         if cross_fit is not None:
             code = None if together is None else cluster_codes(together[some])
             fold = make_folds(mine, code, cross_fit, seed)
@@ -213,6 +210,15 @@ def split_formula(formula: str, treatment: str | None) -> tuple[str, str]:
             fix="write 'treated ~ age + sex', or treatment='treated'",
         )
     return right, chosen
+
+
+def refuse_treatment(formula: str, treatment: str, frame: pl.DataFrame) -> None:
+    """Raise where the treatment is to be explained, or made equal, by itself."""
+    if treatment in variables_of(formula, frame.columns):
+        raise CallError(
+            f"The formula {formula.strip()!r} has the treatment {treatment!r} itself in it",
+            fix="leave it out on the right-hand side",
+        )
 
 
 def rows_by_group(

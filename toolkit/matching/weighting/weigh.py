@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.errors import CallError, check_option
 from toolkit.frames import as_columns, require_columns, require_no_nulls, to_frame
-from toolkit.matching.propensity.fit import propensity, split_formula
+from toolkit.matching.propensity.fit import propensity, refuse_treatment, split_formula
 from toolkit.matching.propensity.missing import Missing, with_indicators
 from toolkit.matching.propensity.model import Propensity
 from toolkit.matching.sample import read_sampling
@@ -176,6 +176,7 @@ def weigh(
         said += found.meta["warnings"]
         made = from_scores(found, chosen, sampling, stabilise=stabilise)
     else:
+        refuse_treatment(named[0], treatment, frame)
         whole, filled, counts = with_indicators(named[0], frame, missing)
         said += [f"{n:,} missing values of {name} are a level of their own"
                  for name, n in counts.items()]  # fmt: skip
