@@ -27,7 +27,7 @@ _EQUAL = 1e-9
 
 
 def climb(
-    x: Floats, first: Small | Ints, last: Small | Ints, starts: Bools, weight: Floats, low: int,
+    x: Floats, first: Small, last: Small, starts: Bools, weight: Floats, low: int,
     open_: Ints, n_month: int, terms: Sequence[str],
 ) -> Optimum:  # fmt: skip
     """Climb to the top; the parameters are β and then α of the months in `open_`.

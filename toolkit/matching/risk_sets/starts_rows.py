@@ -11,7 +11,7 @@ from toolkit.errors import CallError
 from toolkit.matching.risk_sets.place import list_months
 
 if TYPE_CHECKING:
-    from toolkit.matching.risk_sets.runs import Floats, Ints, Runs
+    from toolkit.matching.risk_sets.runs import Floats, Ints, Runs, Small
 
 #: All rows, or up to how many; beyond, a draw.
 ScoreRows = Literal["all"] | int
@@ -37,7 +37,7 @@ class Drawn:
     """
 
     run: Ints = field(repr=False)
-    month: Ints = field(repr=False)
+    month: Small = field(repr=False)
     share: Floats = field(repr=False)
     n_start: int
     n_other: int
@@ -102,6 +102,7 @@ def draw_rows(runs: Runs, open_: Ints, score_rows: ScoreRows, seed: int) -> Draw
         rows.append(np.concatenate([at[own], free]))
         n_other += len(free)
     return Drawn(
-        run=np.concatenate(rows), month=np.repeat(months, [len(r) for r in rows]), share=share,
+        run=np.concatenate(rows), share=share,
+        month=np.repeat(np.array(months, dtype=np.int32), [len(r) for r in rows]),
         n_start=int(started.sum()), n_other=n_other,
     )  # fmt: skip
