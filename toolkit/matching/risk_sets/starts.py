@@ -153,7 +153,7 @@ def _fit_pooled(
     else:
         run, now = drawn.run, drawn.month
         best = climb(
-            learned.matrix(frame, runs.rows(run, now)), now, now,
+            learned.matrix(frame, runs.rows(run, now.astype(np.int64))), now, now,
             runs.starts[run] & (runs.last[run] == now), runs.weight_of(run), runs.low, open_,
             len(level), learned.terms,
         )  # fmt: skip
