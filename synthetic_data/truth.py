@@ -79,7 +79,9 @@ def _levels(participants: pl.DataFrame) -> dict[str, pl.Series]:
         target_group=pl.col("target_group").cast(pl.String),
         year=pl.col("start").dt.year().cast(pl.String),
     )
-    crossed = text.select(pl.format("{} {}", name, "year").alias(f"{name}_year") for name in BY_YEAR)
+    crossed = text.select(
+        pl.format("{} {}", name, "year").alias(f"{name}_year") for name in BY_YEAR
+    )
     return {name: text[name] for name in GROUPS} | crossed.to_dict()
 
 

@@ -232,7 +232,7 @@ def _wrap_label(canvas: Canvas) -> None:
     middle = (canvas.left + canvas.width - canvas.right) / 2
     room = 2 * min(middle, canvas.width - middle) - 2 * _PAD
     if words and "\n" not in words and "$" not in words:
-        size = axis.get_label().get_fontsize()
+        size = float(axis.get_label().get_fontsize())
         axis.set_label_text("\n".join(cut(words, room, size)))
 
 
