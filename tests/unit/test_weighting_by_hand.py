@@ -203,9 +203,7 @@ def test_groups_are_weighed_by_themselves():
         for group in "uv":
             alone = matching.weigh(both.filter(g=group), on="treated ~ x", method=method)
             mine, own = found.weights.filter(both["g"] == group), alone.weights
-            if (
-                method == "entropy"
-            ):  # scaled over all groups of rows: in proportion
+            if method == "entropy":  # scaled over all groups of rows: in proportion
                 control = ~alone.treated
                 own = own.to_numpy() * np.where(control, mine.to_numpy()[control].mean(), 1)
             assert mine.to_list() == pytest.approx(list(own), abs=1e-10)
