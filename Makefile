@@ -129,7 +129,7 @@ format: $(VENV)/.ready ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-calibrate: $(VENV)/.ready ## the slow checks: the world at 1M persons, the ledger of errors, coverage of intervals (an hour)
+calibrate: $(VENV)/.ready ## the slow checks: the world at 1M persons, the ledger of errors, coverage of intervals, effects in known worlds (some hours)
 	COVERAGE_REPLICATES=2000 $(MAKE) validation
 	$(BIN)/reintegratie simulate data/calibrate --persons 1000000 --seed $(SEED) --strict
 	LEDGER_PERSONS=100000 $(BIN)/python -m pytest -n 0 tests/pipeline/test_ledger.py
