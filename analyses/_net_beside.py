@@ -54,10 +54,14 @@ def add_methods(study: Study, found: Found) -> None:
         table=rows,
         title=study.text("methods_title", **words),
         subtitle=study.text("methods_subtitle", **words),
-        note=net_footer(study, found.panel, found.everybody, study.text("methods_note")),
+        note=net_footer(
+            study, found.panel, found.everybody, study.text("methods_note", around=AROUND)
+        ),
         alt=study.text("methods_alt", **words),
     )  # fmt: skip
-    wide = rows.pivot("method", index="group", values="estimate", maintain_order=True)
+    # before and after is of other months: it stands in the figure alone
+    at_horizon = rows.filter(pl.col("method") != "before_after")
+    wide = at_horizon.pivot("method", index="group", values="estimate", maintain_order=True)
     if "truth" in rows.columns:
         wide = wide.join(
             rows.select("group", "truth").unique(maintain_order=True), on="group",
@@ -68,7 +72,7 @@ def add_methods(study: Study, found: Found) -> None:
         wide.rename({"group": "instrument"}),
         title=study.text("methods_table", **words),
         formats=dict.fromkeys(wide.columns[1:], "points"),
-        note=study.text("methods_table_note", around=AROUND),
+        note=study.text("methods_table_note"),
     )
     refused = rows.filter(pl.col("reason").is_not_null())
     for row in refused.iter_rows(named=True):

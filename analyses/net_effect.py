@@ -258,9 +258,8 @@ def _gross_net(study: Study, found: Found) -> None:
         ),
         alt=study.text("gross_net_alt", **words),
     )  # fmt: skip
-    kept = ["label", "horizon", "n", "gross", "deadweight", "net"]
+    kept = ["label", "horizon", "n", "gross", "deadweight", "net", "net_low", "net_high"]
     kept += ["truth"] if found.truth is not None else []
-    kept += ["net_low", "net_high"]
     study.table(
         "gross_net",
         rows.with_columns(label=_marked(study)).select(kept).rename({"label": "instrument"}),
