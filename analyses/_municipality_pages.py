@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from analyses._srg_words import period_in_words, period_name
-from analyses._study import read_toml
+from analyses._wording import read_toml
 from toolkit import reporting
 from toolkit.reporting import Lines, Page, Text
 

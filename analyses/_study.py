@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from analyses._wording import Wording, read_toml
 from toolkit import reporting
-from toolkit.errors import CallError, check_option
+from toolkit.errors import check_option
 from toolkit.provenance import Manifest, hash_file
 from toolkit.registers.reconcile import breaks_of
 from toolkit.reporting import document, figures
@@ -27,21 +27,14 @@ if TYPE_CHECKING:
     from toolkit.reporting.tables import Format
     from toolkit.trajectories import Definition, Durability, SupportPanel
 
-HERE = Path(__file__).parent
 #: A title names no share that rests on fewer observations.
 TITLE_SMALLEST = 30
 #: Tables of which the studies of outflow count; a break in one of them breaks their figures.
 WATCHED = ("benefits", "programmes")
 
 
-@cache
-def read_toml(name: str) -> dict[str, Any]:
-    """Return a config that stands beside the studies."""
-    return tomllib.loads((HERE / f"{name}.toml").read_text(encoding="utf-8"))
-
-
 @dataclass
-class Study:
+class Study(Wording):
     """A chapter in the making: words in one language, figures and tables saved as they come.
 
     Attributes
@@ -86,23 +79,6 @@ class Study:
     def published(self) -> list[dict[str, Any]]:
         """Published figures the study is held beside."""
         return list(read_toml(self.name).get("published", []))
-
-    def text(self, key: str, **values: Any) -> str:
-        """Return the words for `key`, with values filled in."""
-        if key not in self._text:
-            raise CallError(
-                f"The study {self.name!r} has no words for {key!r} in {self.language!r}",
-                fix=f"add it to analyses/{self.name}.toml",
-            )
-        return str(self._text[key]).format(**values)
-
-    def word(self, key: str, default: str) -> str:
-        """Return the study's word for a column, value or state; `default` where it has none."""
-        return str(self._text.get(key, default))
-
-    def shared(self, group: str, key: str) -> str:
-        """Return words that several studies share; the key itself where there are none."""
-        return str(read_toml("words")[self.language].get(group, {}).get(key, key))
 
     def run(
         self,
@@ -336,38 +312,6 @@ class Study:
         self.manifest.write(self.out / "manifest.json")
         return chapter
 
-    # --- words and numbers -------------------------------------------------------------------
-
-    def number(self, value: Any, digits: int = 0, *, sign: bool = False) -> str:
-        """Write a number in the language of the study."""
-        with reporting.style(self.language):
-            return reporting.format_number(float(value), digits, sign=sign)
-
-    def percent(self, share: Any, digits: int = 0) -> str:
-        """Write a share as a percentage in the language of the study."""
-        with reporting.style(self.language):
-            return reporting.format_percent(share, digits)
-
-    def points(self, difference: Any, digits: int = 1) -> str:
-        """Write a difference of shares in percentage points, signed."""
-        with reporting.style(self.language):
-            return reporting.format_percent(difference, digits, sign=True).removesuffix("%")
-
-    def called(self, column: str, value: Any) -> str:
-        """Return how a value of a column is called: the study's word first, then the code lists."""
-        with reporting.style(self.language):
-            return self.word(f"{column}_{value}", reporting.name_of(column, value))
-
-    def month(self, day: date) -> str:
-        """Write a month in the language of the study."""
-        with reporting.style(self.language):
-            return reporting.format_month(day)
-
-    def count(self, n: int) -> str:
-        """Write a number of persons in the language of the study."""
-        with reporting.style(self.language):
-            return reporting.format_count(n)
-
     def footer(
         self,
         *,
@@ -394,8 +338,3 @@ class Study:
             parts.extend(self.breaks(window))
             parts.extend(extra)
         return " ".join(parts)
-
-    def label(self, key: str, **values: Any) -> str:
-        """Return a label of the reporting room in the language of the study."""
-        with reporting.style(self.language):
-            return reporting.label(key, **values)

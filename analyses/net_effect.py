@@ -19,7 +19,8 @@ from analyses._net_beside import add_methods, add_sensitivity, add_whom
 from analyses._net_estimate import NetEffect, estimate, net_footer
 from analyses._net_panel import ALL, NetPanel, make_net_panel
 from analyses._net_truth import read_truth
-from analyses._study import Study, read_toml
+from analyses._study import Study
+from analyses._wording import read_toml
 from toolkit import effects
 from toolkit.errors import EmptyCohortError, EstimationError
 from toolkit.reporting import figures

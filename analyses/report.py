@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from analyses import _calibration
-from analyses._study import read_toml
+from analyses._wording import read_toml
 from toolkit import reporting
 from toolkit.errors import MissingTableError
 from toolkit.provenance import Manifest, versions

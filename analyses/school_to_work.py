@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analyses import sequences
-from analyses._study import read_toml
+from analyses._wording import read_toml
 from toolkit.errors import CallError
 
 if TYPE_CHECKING:

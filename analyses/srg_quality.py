@@ -19,7 +19,8 @@ from analyses import _srg_figures as drawn
 from analyses._srg_escalation import escalation
 from analyses._srg_evidence import Evidence, Intake, gather, read_intake
 from analyses._srg_words import facts, period_in_words, period_name
-from analyses._study import Study, read_toml
+from analyses._study import Study
+from analyses._wording import read_toml
 from toolkit import reporting
 from toolkit.provenance import hash_file
 from toolkit.registers import quality

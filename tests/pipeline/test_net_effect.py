@@ -13,7 +13,8 @@ from analyses import _study, net_effect
 from analyses._net_panel import ALL, make_net_panel
 from analyses._net_sensitivity import coarsen
 from analyses._net_truth import read_truth
-from analyses._study import Study, read_toml
+from analyses._study import Study
+from analyses._wording import read_toml
 from synthetic_data import simulate
 from toolkit import registers
 from toolkit.errors import EmptyCohortError
